@@ -1,0 +1,134 @@
+# Plain `make` lists the targets. Tools are built once into $(STATEWAY_TOOLS), keyed by their version.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+
+export STATEWAY_TOOLS ?= $(CURDIR)/.tools
+export MAKE
+
+SEEDS ?= 1000
+PARTS ?=
+BENCH_FLAGS ?=
+DEMO_FLAGS ?=
+
+MODULE  := github.com/stateway/stateway
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+COMMIT  ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+DATE    ?= $(shell date -u +%Y-%m-%dT%H:%M:%SZ)
+LDFLAGS  = -X $(MODULE)/internal/version.version=$(VERSION) \
+           -X $(MODULE)/internal/version.commit=$(COMMIT) \
+           -X $(MODULE)/internal/version.date=$(DATE)
+
+# pinned prints the version that a tools module requires of a module: $(call pinned,MODULE,GO.MOD)
+pinned = $(shell awk '$$1 == "$(1)" { print $$2; exit }' $(2))
+GOVERSION := $(shell go env GOVERSION)
+BIN       := $(STATEWAY_TOOLS)/bin
+LINTER    := $(BIN)/golangci-lint-$(call pinned,github.com/golangci/golangci-lint/v2,tools/golangci-lint/go.mod)-$(GOVERSION)
+GOFUMPT   := $(BIN)/gofumpt-$(call pinned,mvdan.cc/gofumpt,tools/go.mod)-$(GOVERSION)
+BUF       := $(BIN)/buf-$(call pinned,github.com/bufbuild/buf,tools/go.mod)-$(GOVERSION)
+
+GOFILES = find . -name '*.go' ! -name '*.pb.go' ! -path './.*' ! -path '*/node_modules/*' ! -path '*/target/*'
+TESTRUN = go run ./internal/testrun
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-22s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: build
+build: ## build bin/stateway, with version, commit and date inside
+	@mkdir -p bin
+	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/stateway ./cmd/cluster
+
+.PHONY: test
+test: ## run everything this machine has the toolchains for; names what did not run (with CI=true that fails)
+	@$(TESTRUN) -parts '$(PARTS)' -seeds $(SEEDS)
+
+.PHONY: test-all
+test-all: ## as test, but a missing toolchain is a failure
+	@$(TESTRUN) -parts '$(PARTS)' -seeds $(SEEDS) -strict
+
+.PHONY: test-fast
+test-fast: ## run the unit tests alone, without lint and race detector
+	@$(TESTRUN) -parts unit -race=false
+
+.PHONY: sim
+sim: ## simulate a cluster with SEEDS=1000 seeds, faults included
+	@$(TESTRUN) -parts sim -seeds $(SEEDS)
+
+.PHONY: mutants
+mutants: ## check that the simulation catches every planted mistake
+	@$(TESTRUN) -parts mutants -seeds $(SEEDS)
+
+.PHONY: compat
+compat: ## run the published StateFun SDKs (Python, JavaScript, Java, Go) against the runtime
+	@$(TESTRUN) -parts compat
+
+.PHONY: crash
+crash: ## kill -9 the real binary under load and compare what is left
+	@$(TESTRUN) -parts crash
+
+.PHONY: bench
+bench: build ## build the load tools and measure; prints one table, writes one JSON file
+	go run ./test/bench -stateway bin/stateway $(BENCH_FLAGS)
+
+.PHONY: benchstat
+benchstat: ## compare two files of go benchmark results: make benchstat OLD=a.txt NEW=b.txt
+	@go tool -modfile=tools/go.mod benchstat $(OLD) $(NEW)
+
+.PHONY: demo
+demo: example-shopping-cart ## run the shopping cart: orders in, receipts out, a kill -9 in the middle
+
+.PHONY: example-greeter
+example-greeter: build ## run the greeter example
+	go run ./examples/greeter/demo -stateway bin/stateway $(DEMO_FLAGS)
+
+.PHONY: example-shopping-cart
+example-shopping-cart: build ## run the shopping cart example
+	go run ./examples/shopping-cart/demo -stateway bin/stateway $(DEMO_FLAGS)
+
+.PHONY: generate
+generate: $(BUF) ## regenerate what is made from the .proto files
+	cd protocol && $(BUF) generate
+
+.PHONY: lint
+lint: check-format check-code ## check formatting, vet, and run the linters
+
+.PHONY: check-format
+check-format: $(GOFUMPT)
+	@bad=$$($(GOFILES) -exec $(GOFUMPT) -l {} +) || exit 1; \
+	if [ -n "$$bad" ]; then echo "not formatted (make fmt mends it):"; echo "$$bad"; exit 1; fi
+
+.PHONY: check-code
+check-code: $(LINTER)
+	@go vet ./...
+	@$(LINTER) run ./...
+
+.PHONY: check-proto
+check-proto: $(BUF)
+	@cd protocol && $(BUF) lint
+	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && cp -R protocol tools go.mod go.sum "$$fresh" && \
+	(cd "$$fresh/protocol" && $(BUF) generate) && \
+	{ diff -r protocol "$$fresh/protocol" || { echo "generated code is stale (make generate mends it)"; exit 1; }; }
+
+.PHONY: fmt
+fmt: $(GOFUMPT) ## format all Go files
+	@$(GOFILES) -exec $(GOFUMPT) -w {} +
+
+.PHONY: tools
+tools: $(LINTER) $(GOFUMPT) $(BUF) ## build the development tools
+
+.PHONY: clean
+clean: ## remove what was built (the tools stay)
+	rm -rf bin
+
+$(LINTER): tools/golangci-lint/go.mod
+	@echo "building $(@F), once (about two minutes)"; mkdir -p $(BIN)
+	@cd tools/golangci-lint && go build -o $@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint && touch $@
+
+$(GOFUMPT): tools/go.mod
+	@echo "building $(@F), once"; mkdir -p $(BIN)
+	@cd tools && go build -o $@ mvdan.cc/gofumpt && touch $@
+
+$(BUF): tools/go.mod
+	@echo "building $(@F), once (about a minute)"; mkdir -p $(BIN)
+	@cd tools && go build -o $@ github.com/bufbuild/buf/cmd/buf && touch $@
