@@ -20,7 +20,7 @@ LDFLAGS  = -X $(MODULE)/internal/version.version=$(VERSION) \
            -X $(MODULE)/internal/version.date=$(DATE)
 
 # pinned prints the version that a tools module requires of a module: $(call pinned,MODULE,GO.MOD)
-pinned = $(shell awk '$$1 == "$(1)" { print $$2; exit }' $(2))
+pinned = $(shell awk '$$1 == "$(1)" && $$2 ~ /^v/ { print $$2; exit }' $(2))
 GOVERSION := $(shell go env GOVERSION)
 BIN       := $(STATEWAY_TOOLS)/bin
 LINTER    := $(BIN)/golangci-lint-$(call pinned,github.com/golangci/golangci-lint/v2,tools/golangci-lint/go.mod)-$(GOVERSION)
@@ -88,7 +88,7 @@ example-shopping-cart: build ## run the shopping cart example
 
 .PHONY: generate
 generate: $(BUF) ## regenerate what is made from the .proto files
-	cd protocol && $(BUF) generate
+	$(BUF) generate
 
 .PHONY: lint
 lint: check-format check-code ## check formatting, vet, and run the linters
@@ -105,10 +105,11 @@ check-code: $(LINTER)
 
 .PHONY: check-proto
 check-proto: $(BUF)
-	@cd protocol && $(BUF) lint
-	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && cp -R protocol tools go.mod go.sum "$$fresh" && \
-	(cd "$$fresh/protocol" && $(BUF) generate) && \
-	{ diff -r protocol "$$fresh/protocol" || { echo "generated code is stale (make generate mends it)"; exit 1; }; }
+	@$(BUF) lint
+	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && $(BUF) generate -o "$$fresh" && \
+	made=$$(cd "$$fresh" && find . -name '*.pb.go' | sort) && kept=$$(find ./protocol -name '*.pb.go' | sort) && \
+	{ [ "$$made" = "$$kept" ] && for f in $$made; do cmp "$$f" "$$fresh/$$f" || exit 1; done; } || \
+	{ echo "generated code is stale (make generate mends it)"; exit 1; }
 
 .PHONY: fmt
 fmt: $(GOFUMPT) ## format all Go files

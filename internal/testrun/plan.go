@@ -1,0 +1,172 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// part is one section of a test run, also one word for -parts.
+type part struct {
+	name   string
+	about  string
+	folder string // the part is left out while the tree has no such folder
+	run    func(*runner, context.Context)
+}
+
+// plan is the whole run, in order: what fails fastest comes first.
+func plan() []part {
+	return []part{
+		{"lint", "formatting, vet, linters, generated code", "", (*runner).lint},
+		{"unit", "our packages, and each benchmark once", "", (*runner).unit},
+		{"sim", "a simulated cluster, from seeds", simFolder, (*runner).sim},
+		{"mutants", "planted mistakes that the simulation must catch", simFolder, (*runner).mutants},
+		{"compat", "published SDKs against the runtime", compatFolder, (*runner).compat},
+		{"crash", "the real binary under kill -9", crashFolder, (*runner).crash},
+		{"examples", "each example from start to end", examplesFolder, (*runner).examples},
+	}
+}
+
+const (
+	simFolder      = "runtime/sim"
+	compatFolder   = "test/compat"
+	crashFolder    = "test/crash"
+	examplesFolder = "examples"
+)
+
+func partNames() []string {
+	var names []string
+	for _, p := range plan() {
+		names = append(names, p.name)
+	}
+	return names
+}
+
+// selectParts returns the named parts in the plan's order; "" names all.
+func selectParts(names string) ([]part, error) {
+	if strings.TrimSpace(names) == "" {
+		return plan(), nil
+	}
+	wanted := strings.FieldsFunc(names, func(c rune) bool { return c == ',' || c == ' ' })
+	for _, name := range wanted {
+		if !slices.Contains(partNames(), name) {
+			return nil, fmt.Errorf("no part is called %q; there are: %s", name, strings.Join(partNames(), ", "))
+		}
+	}
+	return slices.DeleteFunc(plan(), func(p part) bool { return !slices.Contains(wanted, p.name) }), nil
+}
+
+func (r *runner) lint(ctx context.Context) {
+	r.check(ctx, "formatting (make check-format)", r.make(), "-s", "check-format")
+	r.check(ctx, "vet and linters (make check-code)", r.make(), "-s", "check-code")
+	if r.exists("buf.gen.yaml") {
+		r.check(ctx, "protocol files and generated code (make check-proto)", r.make(), "-s", "check-proto")
+	}
+}
+
+func (r *runner) unit(ctx context.Context) {
+	packages, err := r.packages(ctx)
+	if err != nil {
+		r.report.check("list our packages", err)
+		return
+	}
+	t := goTest{packages: packages.unit, timeout: 8 * time.Minute}
+	if r.race {
+		t.prefix, t.flags = "-race", []string{"-race"}
+	}
+	r.goTest(ctx, t)
+	if len(packages.benchmarks) > 0 {
+		r.goTest(ctx, goTest{
+			prefix: "benchmarks once", packages: packages.benchmarks, timeout: 5 * time.Minute,
+			flags: []string{"-run=^$", "-bench=.", "-benchtime=1x"},
+		})
+	}
+}
+
+// raceSeeds is how many seeds run under the race detector; the simulation runs in one goroutine, so that few are enough.
+const raceSeeds = 100
+
+func (r *runner) sim(ctx context.Context) {
+	t := goTest{
+		packages: []string{"./" + simFolder}, args: []string{seedsFlag(r.seeds)}, fresh: true,
+		timeout: max(8*time.Minute, time.Duration(r.seeds)*time.Second),
+	}
+	r.goTest(ctx, t)
+	if r.race {
+		t.prefix, t.flags, t.args = "-race", []string{"-race"}, []string{seedsFlag(min(r.seeds, raceSeeds))}
+		r.goTest(ctx, t)
+	}
+}
+
+func seedsFlag(n int) string { return fmt.Sprintf("-seeds=%d", n) }
+
+func (r *runner) compat(ctx context.Context) {
+	r.prepareSDKs(ctx)
+	r.withBinary(ctx, goTest{packages: []string{"./" + compatFolder}, timeout: 6 * time.Minute})
+}
+
+func (r *runner) crash(ctx context.Context) {
+	r.withBinary(ctx, goTest{packages: []string{"./" + crashFolder}, timeout: 5 * time.Minute})
+}
+
+func (r *runner) examples(ctx context.Context) {
+	r.prepareSDKs(ctx)
+	r.withBinary(ctx, goTest{packages: []string{"./" + examplesFolder + "/..."}, timeout: 5 * time.Minute})
+}
+
+// withBinary runs t against the real binary, which tests find as STATEWAY_BIN. It is built once a run.
+func (r *runner) withBinary(ctx context.Context, t goTest) {
+	if r.binary == "" && r.exists("cmd/cluster") {
+		binary := filepath.Join(r.root, "bin", "stateway")
+		out, err := r.command(ctx, r.make(), "-s", "build").CombinedOutput()
+		if err != nil {
+			r.report.check("make build", fmt.Errorf("%w\n%s", err, out))
+			return
+		}
+		r.binary = binary
+		r.setenv("STATEWAY_BIN", binary)
+	}
+	t.fresh = true
+	r.goTest(ctx, t)
+}
+
+// ourPackages are the module's packages as the unit part needs them.
+type ourPackages struct {
+	unit       []string // all but those of the other parts
+	benchmarks []string // those of unit that have benchmarks
+}
+
+func (r *runner) packages(ctx context.Context) (ourPackages, error) {
+	const format = `{{.ImportPath}}{{"\t"}}{{.Dir}}{{range .TestGoFiles}}{{"\t"}}{{.}}{{end}}{{range .XTestGoFiles}}{{"\t"}}{{.}}{{end}}`
+	out, err := r.command(ctx, "go", "list", "-e", "-f", format, "./...").Output()
+	if err != nil {
+		return ourPackages{}, fmt.Errorf("go list ./...: %w", err)
+	}
+	var found ourPackages
+	for line := range bytes.Lines(out) {
+		fields := strings.Split(strings.TrimSpace(string(line)), "\t")
+		path := shortPackage(fields[0])
+		if belongsElsewhere(path) {
+			continue
+		}
+		found.unit = append(found.unit, "./"+path)
+		if hasBenchmark(fields[1], fields[2:]) {
+			found.benchmarks = append(found.benchmarks, "./"+path)
+		}
+	}
+	return found, nil
+}
+
+// belongsElsewhere reports whether another part tests that package.
+func belongsElsewhere(path string) bool {
+	for _, folder := range []string{simFolder, compatFolder, crashFolder, examplesFolder} {
+		if path == folder || strings.HasPrefix(path, folder+"/") {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,148 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const modulePath = "github.com/stateway/stateway"
+
+// runner runs parts from the top of the repository and gathers what came of them.
+type runner struct {
+	w      io.Writer
+	root   string // the repository's top folder
+	tools  string // where tools and SDKs are installed; STATEWAY_TOOLS, absolute
+	seeds  int
+	race   bool // the race detector is wanted and works here
+	env    []string
+	report report
+
+	sdks     []string // which SDKs are ready, in the order of allSDKs; set by prepareSDKs
+	sdksDone bool
+	binary   string // the built bin/stateway; empty until built
+}
+
+func newRunner(ctx context.Context, w io.Writer, seeds int, race bool) (*runner, error) {
+	out, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}").Output()
+	if err != nil {
+		return nil, fmt.Errorf("find the module's folder with go list -m: %w", err)
+	}
+	r := &runner{w: w, root: strings.TrimSpace(string(out)), seeds: seeds, env: os.Environ()}
+	r.tools = os.Getenv("STATEWAY_TOOLS")
+	if r.tools == "" {
+		r.tools = filepath.Join(r.root, ".tools")
+	}
+	if r.tools, err = filepath.Abs(r.tools); err != nil {
+		return nil, fmt.Errorf("resolve STATEWAY_TOOLS: %w", err)
+	}
+	r.setenv("STATEWAY_TOOLS", r.tools)
+	if race {
+		r.race = r.probeRace(ctx)
+	}
+	return r, nil
+}
+
+func (r *runner) runPart(ctx context.Context, p part) {
+	if ctx.Err() != nil || !r.exists(p.folder) {
+		return
+	}
+	fmt.Fprintf(r.w, "\n== %s: %s\n", p.name, p.about)
+	start := time.Now()
+	p.run(r, ctx)
+	fmt.Fprintf(r.w, "   %s took %s\n", p.name, time.Since(start).Round(time.Second/10))
+}
+
+// exists reports whether the tree has that folder; "" is always there.
+func (r *runner) exists(folder string) bool {
+	if folder == "" {
+		return true
+	}
+	_, err := os.Stat(filepath.Join(r.root, folder))
+	return err == nil
+}
+
+func (r *runner) setenv(key, value string) {
+	r.env = append(r.env, key+"="+value)
+}
+
+// command is exec.CommandContext, from the top folder and with the run's environment. When ctx ends it is interrupted first and
+// killed ten seconds later.
+func (r *runner) command(ctx context.Context, name string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Dir = r.root
+	cmd.Env = r.env
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = 10 * time.Second
+	return cmd
+}
+
+// check runs a command that passes or fails as a whole; its output is shown only if it fails.
+func (r *runner) check(ctx context.Context, what, name string, args ...string) {
+	out, err := r.command(ctx, name, args...).CombinedOutput()
+	r.report.check(what, err)
+	if err != nil {
+		fmt.Fprintf(r.w, "FAIL  %s\n%s", what, out)
+		return
+	}
+	fmt.Fprintf(r.w, "ok    %s\n", what)
+}
+
+// goTest is one `go test` run.
+type goTest struct {
+	prefix   string   // shown beside each package
+	flags    []string // of go test
+	packages []string
+	args     []string // of the test binary, after -args
+	timeout  time.Duration
+	fresh    bool // never answered from Go's test cache
+}
+
+// goTest runs t, prints packages and failures as they end, and counts them.
+func (r *runner) goTest(ctx context.Context, t goTest) {
+	counted, err := r.tallyGoTest(ctx, t, r.w)
+	r.report.add(counted)
+	if err != nil && len(counted.failed) == 0 {
+		r.report.check(strings.TrimSpace("go test "+strings.Join(t.packages, " ")), err)
+	}
+}
+
+// tallyGoTest runs t and leaves the counting to the caller. Its error is go test's exit code, or why it never ran.
+func (r *runner) tallyGoTest(ctx context.Context, t goTest, w io.Writer) (*tally, error) {
+	counted := newTally(w, t.prefix)
+	cmd := r.command(ctx, "go", t.arguments()...)
+	cmd.Stderr = r.w
+	events, err := cmd.StdoutPipe()
+	if err != nil {
+		return counted, err
+	}
+	if err := cmd.Start(); err != nil {
+		return counted, fmt.Errorf("start go test: %w", err)
+	}
+	readErr := counted.read(events)
+	return counted, errors.Join(readErr, cmd.Wait())
+}
+
+func (t goTest) arguments() []string {
+	args := []string{
+		"test", "-json", "-timeout", t.timeout.String(),
+		"-p", strconv.Itoa(runtime.NumCPU()), "-parallel", strconv.Itoa(2 * runtime.NumCPU()),
+	}
+	if t.fresh {
+		args = append(args, "-count=1")
+	}
+	args = append(args, t.flags...)
+	args = append(args, t.packages...)
+	if len(t.args) > 0 {
+		args = append(append(args, "-args"), t.args...)
+	}
+	return args
+}
