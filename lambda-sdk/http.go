@@ -1,0 +1,77 @@
+package stateway
+
+import (
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+)
+
+const contentType = "application/octet-stream"
+
+// ServeHTTP answers a POST of an encoded ToFunction. It answers 405 to other methods, 415 to a content type other than
+// none or application/octet-stream, 400 to an empty or unreadable body, 413 to one that is too large, and 500 with the
+// error's text when Invoke fails, which makes the runtime try again. Every path is served alike.
+func (a *App) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	if req.Method != http.MethodPost {
+		w.Header().Set("Allow", http.MethodPost)
+		http.Error(w, "invalid request method: use POST", http.StatusMethodNotAllowed)
+		return
+	}
+	if t := req.Header.Get("Content-Type"); t != "" && t != contentType {
+		http.Error(w, "invalid content type: use "+contentType, http.StatusUnsupportedMediaType)
+		return
+	}
+	body, err := a.readBody(w, req)
+	if err != nil {
+		http.Error(w, err.Error(), bodyStatus(err))
+		return
+	}
+	answer, err := a.Invoke(req.Context(), body)
+	if err != nil {
+		a.logFailure(req, err)
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", contentType)
+	_, _ = w.Write(answer) // the peer is gone: it asks again
+}
+
+var errEmptyBody = errors.New("empty request body")
+
+// maxTrustedLength is up to which size a Content-Length alone makes memory be set aside, in bytes.
+const maxTrustedLength = 1 << 20
+
+func (a *App) readBody(w http.ResponseWriter, req *http.Request) ([]byte, error) {
+	if req.Body == nil || req.ContentLength == 0 {
+		return nil, errEmptyBody
+	}
+	limited := http.MaxBytesReader(w, req.Body, a.maxRequest)
+	if n := req.ContentLength; 0 < n && n <= min(maxTrustedLength, a.maxRequest) {
+		body := make([]byte, n)
+		_, err := io.ReadFull(limited, body)
+		return body, err
+	}
+	body, err := io.ReadAll(limited)
+	if err == nil && len(body) == 0 {
+		return nil, errEmptyBody
+	}
+	return body, err
+}
+
+func bodyStatus(err error) int {
+	var tooLarge *http.MaxBytesError
+	if errors.As(err, &tooLarge) {
+		return http.StatusRequestEntityTooLarge
+	}
+	return http.StatusBadRequest
+}
+
+func (a *App) logFailure(req *http.Request, err error) {
+	attrs := []slog.Attr{slog.Any("error", err)}
+	var p *PanicError
+	if errors.As(err, &p) {
+		attrs = append(attrs, slog.String("stack", string(p.Stack)))
+	}
+	a.log.LogAttrs(req.Context(), slog.LevelError, "invocation failed", attrs...)
+}
