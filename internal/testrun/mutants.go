@@ -25,21 +25,16 @@ var (
 func (r *runner) mutants(ctx context.Context) {
 	tags, err := findMutants(os.DirFS(r.root))
 	if err != nil {
-		r.report.check("look for mutants", err)
+		r.verdict("look for mutants", err)
 		return
 	}
 	if len(tags) < leastMutants {
-		r.report.check("mutants", fmt.Errorf("%d build tags mutant_… in the sources, want at least %d", len(tags), leastMutants))
+		r.verdict("count the mutants", fmt.Errorf("%d build tags mutant_… in the sources, want at least %d", len(tags), leastMutants))
 	}
 	for _, tag := range tags {
 		start := time.Now()
 		err := r.catch(ctx, tag)
-		r.report.check(tag, err)
-		if err != nil {
-			fmt.Fprintf(r.w, "FAIL  %s: %v\n", tag, err)
-			continue
-		}
-		fmt.Fprintf(r.w, "ok    %s was caught after %s\n", tag, time.Since(start).Round(time.Second/10))
+		r.verdict(fmt.Sprintf("catch %s (%s)", tag, time.Since(start).Round(time.Second/10)), err)
 	}
 }
 

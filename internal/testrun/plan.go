@@ -61,21 +61,21 @@ func selectParts(names string) ([]part, error) {
 }
 
 func (r *runner) lint(ctx context.Context) {
-	r.check(ctx, "formatting (make check-format)", r.make(), "-s", "check-format")
-	r.check(ctx, "vet and linters (make check-code)", r.make(), "-s", "check-code")
+	r.verdict("formatting", r.quietly(ctx, r.root, r.make(), "-s", "check-format"))
+	r.verdict("vet and linters", r.quietly(ctx, r.root, r.make(), "-s", "check-code"))
 	if r.exists("buf.gen.yaml") {
-		r.check(ctx, "protocol files and generated code (make check-proto)", r.make(), "-s", "check-proto")
+		r.verdict("protocol files and generated code", r.quietly(ctx, r.root, r.make(), "-s", "check-proto"))
 	}
 }
 
 func (r *runner) unit(ctx context.Context) {
 	packages, err := r.packages(ctx)
 	if err != nil {
-		r.report.check("list our packages", err)
+		r.verdict("list our packages", err)
 		return
 	}
 	t := goTest{packages: packages.unit, timeout: 8 * time.Minute}
-	if r.race {
+	if r.race(ctx) {
 		t.prefix, t.flags = "-race", []string{"-race"}
 	}
 	r.goTest(ctx, t)
@@ -96,7 +96,7 @@ func (r *runner) sim(ctx context.Context) {
 		timeout: max(8*time.Minute, time.Duration(r.seeds)*time.Second),
 	}
 	r.goTest(ctx, t)
-	if r.race {
+	if r.race(ctx) {
 		t.prefix, t.flags, t.args = "-race", []string{"-race"}, []string{seedsFlag(min(r.seeds, raceSeeds))}
 		r.goTest(ctx, t)
 	}
@@ -106,11 +106,11 @@ func seedsFlag(n int) string { return fmt.Sprintf("-seeds=%d", n) }
 
 func (r *runner) compat(ctx context.Context) {
 	r.prepareSDKs(ctx)
-	r.withBinary(ctx, goTest{packages: []string{"./" + compatFolder}, timeout: 6 * time.Minute})
+	r.withBinary(ctx, goTest{packages: []string{"./" + compatFolder + "/..."}, timeout: 6 * time.Minute})
 }
 
 func (r *runner) crash(ctx context.Context) {
-	r.withBinary(ctx, goTest{packages: []string{"./" + crashFolder}, timeout: 5 * time.Minute})
+	r.withBinary(ctx, goTest{packages: []string{"./" + crashFolder + "/..."}, timeout: 5 * time.Minute})
 }
 
 func (r *runner) examples(ctx context.Context) {
@@ -122,9 +122,8 @@ func (r *runner) examples(ctx context.Context) {
 func (r *runner) withBinary(ctx context.Context, t goTest) {
 	if r.binary == "" && r.exists("cmd/cluster") {
 		binary := filepath.Join(r.root, "bin", "stateway")
-		out, err := r.command(ctx, r.make(), "-s", "build").CombinedOutput()
-		if err != nil {
-			r.report.check("make build", fmt.Errorf("%w\n%s", err, out))
+		if err := r.quietly(ctx, r.root, r.make(), "-s", "build"); err != nil {
+			r.verdict("build the binary", err)
 			return
 		}
 		r.binary = binary
@@ -163,7 +162,10 @@ func (r *runner) packages(ctx context.Context) (ourPackages, error) {
 
 // belongsElsewhere reports whether another part tests that package.
 func belongsElsewhere(path string) bool {
-	for _, folder := range []string{simFolder, compatFolder, crashFolder, examplesFolder} {
+	if path == simFolder {
+		return true // Its subfolders are ordinary packages.
+	}
+	for _, folder := range []string{compatFolder, crashFolder, examplesFolder} {
 		if path == folder || strings.HasPrefix(path, folder+"/") {
 			return true
 		}

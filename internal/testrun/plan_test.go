@@ -43,7 +43,7 @@ func TestSelectParts(t *testing.T) {
 
 func TestEachPackageBelongsToOnePart(t *testing.T) {
 	cases := map[string]bool{
-		"runtime/sim": true, "runtime/simple": false, "runtime/core": false, "test/compat": true, "test/crash": true,
+		"runtime/sim": true, "runtime/sim/model": false, "runtime/simple": false, "runtime/core": false, "test/compat": true, "test/crash": true,
 		"examples/greeter": true, "cmd/cluster": false, "test/bench": false,
 	}
 	for path, want := range cases {

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 	"time"
 )
 
@@ -32,13 +33,14 @@ func (r *report) add(t *tally) {
 	r.skipped = append(r.skipped, t.skipped...)
 }
 
-// check counts one command that either passes or fails as a whole.
+// check counts something that either passes or fails as a whole. Of a long error only the first line is repeated at the end.
 func (r *report) check(what string, err error) {
-	if err != nil {
-		r.failed = append(r.failed, fmt.Sprintf("%s: %v", what, err))
+	if err == nil {
+		r.passed++
 		return
 	}
-	r.passed++
+	first, _, _ := strings.Cut(err.Error(), "\n")
+	r.failed = append(r.failed, what+": "+first)
 }
 
 // miss notes a gap once, however many parts it hits.

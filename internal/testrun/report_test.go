@@ -74,7 +74,7 @@ func TestReportNotesAGapOnce(t *testing.T) {
 func TestReportCountsAChecksOutcome(t *testing.T) {
 	var r report
 	r.check("good", nil)
-	r.check("bad", errors.New("exit status 1"))
+	r.check("bad", errors.New("exit status 1\nand much output"))
 	if r.passed != 1 || len(r.failed) != 1 || r.failed[0] != "bad: exit status 1" {
 		t.Errorf("got %+v", r)
 	}

@@ -18,13 +18,14 @@ const modulePath = "github.com/stateway/stateway"
 
 // runner runs parts from the top of the repository and gathers what came of them.
 type runner struct {
-	w      io.Writer
-	root   string // the repository's top folder
-	tools  string // where tools and SDKs are installed; STATEWAY_TOOLS, absolute
-	seeds  int
-	race   bool // the race detector is wanted and works here
-	env    []string
-	report report
+	w     io.Writer
+	root  string // the repository's top folder
+	tools string // where tools and SDKs are installed; STATEWAY_TOOLS, absolute
+	seeds int
+
+	raceWanted bool // false once it turned out not to work here
+	env        []string
+	report     report
 
 	sdks     []string // which SDKs are ready, in the order of allSDKs; set by prepareSDKs
 	sdksDone bool
@@ -45,9 +46,7 @@ func newRunner(ctx context.Context, w io.Writer, seeds int, race bool) (*runner,
 		return nil, fmt.Errorf("resolve STATEWAY_TOOLS: %w", err)
 	}
 	r.setenv("STATEWAY_TOOLS", r.tools)
-	if race {
-		r.race = r.probeRace(ctx)
-	}
+	r.raceWanted = race
 	return r, nil
 }
 
@@ -85,15 +84,24 @@ func (r *runner) command(ctx context.Context, name string, args ...string) *exec
 	return cmd
 }
 
-// check runs a command that passes or fails as a whole; its output is shown only if it fails.
-func (r *runner) check(ctx context.Context, what, name string, args ...string) {
-	out, err := r.command(ctx, name, args...).CombinedOutput()
+// verdict prints and counts something that passes or fails as a whole.
+func (r *runner) verdict(what string, err error) {
 	r.report.check(what, err)
 	if err != nil {
-		fmt.Fprintf(r.w, "FAIL  %s\n%s", what, out)
+		fmt.Fprintf(r.w, "FAIL  %s: %v\n", what, err)
 		return
 	}
 	fmt.Fprintf(r.w, "ok    %s\n", what)
+}
+
+// quietly runs a command in dir; what it printed is part of its error.
+func (r *runner) quietly(ctx context.Context, dir, name string, args ...string) error {
+	cmd := r.command(ctx, name, args...)
+	cmd.Dir = dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: %w\n%s", strings.Join(cmd.Args, " "), err, out)
+	}
+	return nil
 }
 
 // goTest is one `go test` run.
@@ -111,7 +119,7 @@ func (r *runner) goTest(ctx context.Context, t goTest) {
 	counted, err := r.tallyGoTest(ctx, t, r.w)
 	r.report.add(counted)
 	if err != nil && len(counted.failed) == 0 {
-		r.report.check(strings.TrimSpace("go test "+strings.Join(t.packages, " ")), err)
+		r.verdict("go test "+strings.Join(t.packages, " "), err)
 	}
 }
 

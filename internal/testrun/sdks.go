@@ -73,9 +73,7 @@ func (r *runner) prepareSDKs(ctx context.Context) {
 			continue
 		}
 		if err := r.installSDK(ctx, s, source); err != nil {
-			what := "install the " + s.name + " SDK"
-			r.report.check(what, err)
-			fmt.Fprintf(r.w, "FAIL  %s: %v\n", what, err)
+			r.verdict("install the "+s.name+" SDK", err)
 			continue
 		}
 		r.sdks = append(r.sdks, s.name)
@@ -186,14 +184,4 @@ func installJava(ctx context.Context, r *runner, dir, source string) error {
 
 func installGo(ctx context.Context, r *runner, dir, source string) error {
 	return r.quietly(ctx, source, "go", "build", "-o", filepath.Join(dir, "server"), ".")
-}
-
-// quietly runs a command in dir; what it printed is part of its error.
-func (r *runner) quietly(ctx context.Context, dir, name string, args ...string) error {
-	cmd := r.command(ctx, name, args...)
-	cmd.Dir = dir
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("%s: %w\n%s", strings.Join(cmd.Args, " "), err, out)
-	}
-	return nil
 }

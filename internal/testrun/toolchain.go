@@ -7,12 +7,16 @@ import (
 	"regexp"
 )
 
-// probeRace reports whether the race detector works here and notes the gap if not. It asks Go instead of guessing at compilers.
-func (r *runner) probeRace(ctx context.Context) bool {
+// race reports whether the race detector is wanted and works here, and notes the gap if not. It asks Go instead of guessing at compilers.
+func (r *runner) race(ctx context.Context) bool {
+	if !r.raceWanted {
+		return false
+	}
 	err := r.command(ctx, "go", "build", "-race", "-o", os.DevNull, "./internal/version", "runtime/cgo", "runtime/race").Run()
 	if err == nil || ctx.Err() != nil {
 		return err == nil
 	}
+	r.raceWanted = false
 	r.report.miss(gap{
 		what: "the race detector (our packages ran without it)", why: "no working C compiler",
 		remedy: "apt-get install gcc libc6-dev (macOS: xcode-select --install), CGO_ENABLED=1",
