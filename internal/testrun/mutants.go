@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -62,16 +61,7 @@ func (r *runner) catch(ctx context.Context, tag string) error {
 // findMutants returns the build tags that begin with mutant_, sorted.
 func findMutants(tree fs.FS) ([]string, error) {
 	found := map[string]bool{}
-	err := fs.WalkDir(tree, ".", func(path string, entry fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		if entry.IsDir() && path != "." && (strings.HasPrefix(entry.Name(), ".") || entry.Name() == "node_modules") {
-			return fs.SkipDir
-		}
-		if entry.IsDir() || filepath.Ext(path) != ".go" {
-			return nil
-		}
+	err := walkSources(tree, ".", func(path string) error {
 		text, err := fs.ReadFile(tree, path)
 		if err != nil {
 			return err

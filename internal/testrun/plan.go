@@ -14,7 +14,7 @@ import (
 type part struct {
 	name   string
 	about  string
-	folder string // the part is left out while the tree has no such folder
+	folder string // the part is left out while this folder holds no Go tests
 	run    func(*runner, context.Context)
 }
 

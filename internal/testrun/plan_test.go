@@ -116,3 +116,22 @@ func TestStampChangesWithEachInput(t *testing.T) {
 		t.Error("a missing lock file went unnoticed")
 	}
 }
+
+func TestAPartNeedsTests(t *testing.T) {
+	root := t.TempDir()
+	for _, name := range []string{"test/compat/js/node_modules/x_test.go", "test/crash/deep/x_test.go", "examples/main.go"} {
+		path := filepath.Join(root, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte("package x\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := runner{root: root}
+	for folder, want := range map[string]bool{"": true, compatFolder: false, crashFolder: true, examplesFolder: false, simFolder: false} {
+		if got := r.hasTests(folder); got != want {
+			t.Errorf("hasTests(%q) = %v, want %v", folder, got, want)
+		}
+	}
+}

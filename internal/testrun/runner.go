@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -51,7 +52,7 @@ func newRunner(ctx context.Context, w io.Writer, seeds int, race bool) (*runner,
 }
 
 func (r *runner) runPart(ctx context.Context, p part) {
-	if ctx.Err() != nil || !r.exists(p.folder) {
+	if ctx.Err() != nil || !r.hasTests(p.folder) {
 		return
 	}
 	fmt.Fprintf(r.w, "\n== %s: %s\n", p.name, p.about)
@@ -60,13 +61,42 @@ func (r *runner) runPart(ctx context.Context, p part) {
 	fmt.Fprintf(r.w, "   %s took %s\n", p.name, time.Since(start).Round(time.Second/10))
 }
 
-// exists reports whether the tree has that folder; "" is always there.
-func (r *runner) exists(folder string) bool {
+// exists reports whether the tree has that file or folder.
+func (r *runner) exists(path string) bool {
+	_, err := os.Stat(filepath.Join(r.root, path))
+	return err == nil
+}
+
+// hasTests reports whether Go tests lie in that folder or below; "" is the whole tree, which has some.
+func (r *runner) hasTests(folder string) bool {
 	if folder == "" {
 		return true
 	}
-	_, err := os.Stat(filepath.Join(r.root, folder))
-	return err == nil
+	found := false
+	err := walkSources(os.DirFS(r.root), folder, func(path string) error {
+		found = strings.HasSuffix(path, "_test.go")
+		if found {
+			return fs.SkipAll
+		}
+		return nil
+	})
+	return err == nil && found
+}
+
+// walkSources hands each Go file below folder to look, leaving out what is not ours: hidden folders and npm's.
+func walkSources(tree fs.FS, folder string, look func(path string) error) error {
+	return fs.WalkDir(tree, folder, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if entry.IsDir() && path != "." && (strings.HasPrefix(entry.Name(), ".") || entry.Name() == "node_modules") {
+			return fs.SkipDir
+		}
+		if entry.IsDir() || filepath.Ext(path) != ".go" {
+			return nil
+		}
+		return look(path)
+	})
 }
 
 func (r *runner) setenv(key, value string) {
