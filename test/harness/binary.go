@@ -1,0 +1,117 @@
+package harness
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+// Root returns the repository's top folder.
+var Root = sync.OnceValues(func() (string, error) {
+	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/stateway/stateway").Output()
+	if err != nil {
+		return "", fmt.Errorf("find the module's folder with go list -m: %w", err)
+	}
+	return strings.TrimSpace(string(out)), nil
+})
+
+// Tools returns the folder where `make` installs tools and SDKs: STATEWAY_TOOLS, else .tools at the top of the repository.
+func Tools() (string, error) {
+	if dir := os.Getenv("STATEWAY_TOOLS"); dir != "" {
+		return filepath.Abs(dir)
+	}
+	root, err := Root()
+	return filepath.Join(root, ".tools"), err
+}
+
+// Binary returns the path of the stateway binary: STATEWAY_BIN if that is set, else one built from cmd/cluster, once a process, into
+// a temporary folder that Cleanup removes.
+func Binary() (string, error) {
+	if path := os.Getenv("STATEWAY_BIN"); path != "" {
+		return filepath.Abs(path)
+	}
+	return Build("./cmd/cluster")
+}
+
+var builds struct {
+	mu   sync.Mutex
+	dir  string            // guarded by mu: the temporary folder, empty until needed
+	done map[string]string // guarded by mu: binary by package
+}
+
+// Build builds a main package of this repository, named from its top folder ("./cmd/cluster"), once a process, and returns the
+// binary's path. It lies in a temporary folder that Cleanup removes.
+func Build(pkg string) (string, error) {
+	root, err := Root()
+	if err != nil {
+		return "", err
+	}
+	builds.mu.Lock()
+	defer builds.mu.Unlock()
+	if path, ok := builds.done[pkg]; ok {
+		return path, nil
+	}
+	if builds.dir == "" {
+		if builds.dir, err = os.MkdirTemp("", "stateway-build-"); err != nil {
+			return "", fmt.Errorf("make a folder to build %s in: %w", pkg, err)
+		}
+		builds.done = map[string]string{}
+	}
+	path := filepath.Join(builds.dir, strings.NewReplacer(".", "", "/", "-").Replace(pkg))
+	cmd := exec.Command("go", "build", "-o", path, pkg)
+	cmd.Dir = root
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("go build %s: %w\n%s", pkg, err, out)
+	}
+	builds.done[pkg] = path
+	return path, nil
+}
+
+// Cleanup removes what Build built. Call it when no process of it runs any more, at the end of TestMain or main.
+func Cleanup() {
+	builds.mu.Lock()
+	defer builds.mu.Unlock()
+	if builds.dir == "" {
+		return
+	}
+	_ = os.RemoveAll(builds.dir) // a leftover in the temporary folder hurts nobody
+	builds.dir, builds.done = "", nil
+}
+
+var handedOut sync.Map // ports that FreePort returned before
+
+// FreePort returns a loopback TCP port that nobody listens on and that it did not return before.
+func FreePort() (int, error) {
+	for range 100 {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return 0, fmt.Errorf("find a free port: %w", err)
+		}
+		port := listener.Addr().(*net.TCPAddr).Port
+		listener.Close()
+		if _, taken := handedOut.LoadOrStore(port, true); !taken {
+			return port, nil
+		}
+	}
+	return 0, errors.New("find a free port: the system offers the same ones again and again")
+}
+
+// Loopback returns the address of a loopback port.
+func Loopback(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
+
+// CommandOutput runs a program to its end and returns what it wrote on stdout. Its stderr is part of the error.
+func CommandOutput(ctx context.Context, path string, args ...string) ([]byte, error) {
+	out, err := exec.CommandContext(ctx, path, args...).Output()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		return out, fmt.Errorf("%s %s: %w\n%s", filepath.Base(path), strings.Join(args, " "), err, exit.Stderr)
+	}
+	return out, err
+}
