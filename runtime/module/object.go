@@ -1,0 +1,365 @@
+package module
+
+import (
+	"maps"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// object reads a map key by key and notes which keys exist, so that done can report the others. Every reader
+// reports what is wrong and then returns its default, so that one pass finds all problems.
+type object struct {
+	l     *loader
+	what  string // for messages: "transport", "startupPosition"
+	node  *node
+	known []string
+}
+
+// object returns a reader of n, or nil after a report if n is no map.
+func (l *loader) object(n *node, what string) *object {
+	if n.broken {
+		return nil
+	}
+	if n.kind != mapNode {
+		l.errorf(n.at, "write its keys below it, indented", "%s must be a map, and is %s", what, n.kind)
+		return nil
+	}
+	return &object{l: l, what: what, node: n}
+}
+
+// empty returns a reader of a map without keys, for an absent part whose defaults apply.
+func (l *loader) empty(at Position, what string) *object {
+	return &object{l: l, what: what, node: &node{kind: mapNode, at: at}}
+}
+
+// value returns what a key holds; nil if the key is absent, is null, or is reported already.
+func (o *object) value(key string) *node {
+	o.known = append(o.known, key)
+	n := o.node.get(key)
+	if n == nil || n.kind == nullNode || n.broken {
+		return nil
+	}
+	return n
+}
+
+// has reports whether the key is there with a value, a broken one too.
+func (o *object) has(key string) bool {
+	n := o.node.get(key)
+	return n != nil && (n.kind != nullNode || n.broken)
+}
+
+// keyAt returns the place of a key that is there.
+func (o *object) keyAt(key string) Position {
+	for _, f := range o.node.fields {
+		if f.key == key {
+			return f.keyAt
+		}
+	}
+	return o.node.at
+}
+
+// required is value, and reports a key that is absent or null.
+func (o *object) required(key, hint string) *node {
+	n := o.value(key)
+	if n == nil && !o.has(key) {
+		at := o.node.at
+		if o.node.get(key) != nil {
+			at = o.keyAt(key)
+		}
+		o.l.errorf(at, hint, "%s needs the key %q", o.what, key)
+	}
+	return n
+}
+
+// sub returns a reader of the map under key, nil if absent or broken.
+func (o *object) sub(key string) *object {
+	n := o.value(key)
+	if n == nil {
+		return nil
+	}
+	return o.l.object(n, key)
+}
+
+// variant reads a part whose key "type" says what it is: {type: x, …}, or the type alone as text. If it is absent or
+// broken, ok is false.
+func (o *object) variant(key, fallback string) (part *object, kind *node, ok bool) {
+	n := o.value(key)
+	if n == nil {
+		return nil, nil, false
+	}
+	if n.kind == scalarNode {
+		return o.l.empty(n.at, key), n, true
+	}
+	part = o.l.object(n, key)
+	if part == nil {
+		return nil, nil, false
+	}
+	if fallback != "" && !part.has("type") {
+		part.value("type")
+		return part, &node{kind: scalarNode, text: fallback, at: n.at}, true
+	}
+	kind = part.required("type", "write type: with one of the types of "+key)
+	return part, kind, kind != nil
+}
+
+// done reports the keys nobody asked for.
+func (o *object) done() {
+	slices.Sort(o.known)
+	known := slices.Compact(o.known)
+	for _, f := range o.node.fields {
+		if _, ok := slices.BinarySearch(known, f.key); !ok {
+			o.l.warnf(f.keyAt, didYouMean(f.key, known), "unknown key %q in %s is ignored", f.key, o.what)
+		}
+	}
+}
+
+// scalar returns a key's text, and nil with "" if it has none.
+func (o *object) scalar(key string) (string, *node) {
+	n := o.value(key)
+	if n == nil {
+		return "", nil
+	}
+	return o.l.scalar(n, key)
+}
+
+// scalar returns n's text, and nil after a report if n is no single value.
+func (l *loader) scalar(n *node, what string) (string, *node) {
+	if n.broken {
+		return "", nil
+	}
+	if n.kind != scalarNode {
+		l.errorf(n.at, "write one text or number", "%s must be a single value, and is %s", what, n.kind)
+		return "", nil
+	}
+	return n.text, n
+}
+
+// text returns a key's text or the default.
+func (o *object) text(key, fallback string) string {
+	if s, n := o.scalar(key); n != nil {
+		return s
+	}
+	return fallback
+}
+
+// requiredText returns a key's text, which must be there and not be empty.
+func (o *object) requiredText(key, hint string) (string, *node) {
+	n := o.required(key, hint)
+	if n == nil {
+		return "", nil
+	}
+	s, n := o.l.scalar(n, key)
+	if n != nil && s == "" {
+		o.l.errorf(n.at, hint, "%s is empty", key)
+		return "", nil
+	}
+	return s, n
+}
+
+// integer returns a key's whole number within [low, high], or the default.
+func (o *object) integer(key string, fallback, low, high int64) int64 {
+	s, n := o.scalar(key)
+	if n == nil {
+		return fallback
+	}
+	v, hint := parseInteger(s)
+	if hint == "" && (v < low || v > high) {
+		hint = "write a number " + interval(low, high)
+	}
+	if hint != "" {
+		o.l.errorf(n.at, hint, "%s is %q, which is not a number it can have", key, s)
+		return fallback
+	}
+	return v
+}
+
+func interval(low, high int64) string {
+	switch {
+	case high == math.MaxInt64 || high == math.MaxInt32:
+		return "of at least " + strconv.FormatInt(low, 10)
+	default:
+		return "from " + strconv.FormatInt(low, 10) + " to " + strconv.FormatInt(high, 10)
+	}
+}
+
+// parseInteger reads a decimal whole number. A leading zero is refused, because YAML's versions differ on it.
+func parseInteger(s string) (v int64, hint string) {
+	digits := strings.TrimLeft(s, "+-")
+	if len(digits) > 1 && digits[0] == '0' && strings.Trim(digits, "0123456789") == "" {
+		return 0, "write it without a leading zero"
+	}
+	v, err := strconv.ParseInt(strings.ReplaceAll(s, "_", ""), 10, 64)
+	if err == nil && !strings.HasPrefix(s, "_") {
+		return v, ""
+	}
+	f, err := strconv.ParseFloat(s, 64)
+	if err == nil && f == math.Trunc(f) && math.Abs(f) < 1<<53 && !strings.ContainsAny(s, "xXpP") {
+		return int64(f), ""
+	}
+	return 0, "write a whole number"
+}
+
+// number returns a key's number within [low, high], or the default.
+func (o *object) number(key string, fallback, low, high float64) float64 {
+	s, n := o.scalar(key)
+	if n == nil {
+		return fallback
+	}
+	v, err := strconv.ParseFloat(s, 64)
+	if err != nil || !(v >= low && v <= high) {
+		hint := "write a number from " + strconv.FormatFloat(low, 'g', -1, 64) + " to " + strconv.FormatFloat(high, 'g', -1, 64)
+		o.l.errorf(n.at, hint, "%s is %q, which is not a number it can have", key, s)
+		return fallback
+	}
+	return v
+}
+
+// duration returns a key's duration or the default.
+func (o *object) duration(key string, fallback time.Duration) time.Duration {
+	d, n := o.readDuration(key)
+	if n == nil {
+		return fallback
+	}
+	return d
+}
+
+// positive is duration without zero.
+func (o *object) positive(key string, fallback time.Duration) time.Duration {
+	d, n := o.readDuration(key)
+	if n == nil {
+		return fallback
+	}
+	if d == 0 {
+		o.l.errorf(n.at, "write a duration above zero", "%s is zero", key)
+		return fallback
+	}
+	return d
+}
+
+// readDuration returns a key's duration, and nil if it has none that can be read.
+func (o *object) readDuration(key string) (time.Duration, *node) {
+	s, n := o.scalar(key)
+	if n == nil {
+		return 0, nil
+	}
+	d, err := ParseDuration(s)
+	if err != nil {
+		o.l.errorf(n.at, "write a number with a unit, such as 500ms, 10s, 2min or 1day", "%s: %v", key, err)
+		return 0, nil
+	}
+	return d, n
+}
+
+// name returns a key's namespace/name and its place; nil if absent or broken.
+func (o *object) name(key string) (TypeName, *node) {
+	n := o.value(key)
+	if n == nil {
+		return TypeName{}, nil
+	}
+	return o.l.name(n, key)
+}
+
+// id returns the required key "id".
+func (o *object) id() (TypeName, *node) {
+	n := o.required("id", "write id: namespace/name")
+	if n == nil {
+		return TypeName{}, nil
+	}
+	return o.l.name(n, "id")
+}
+
+func (l *loader) name(n *node, what string) (TypeName, *node) {
+	s, n := l.scalar(n, what)
+	if n == nil {
+		return TypeName{}, nil
+	}
+	t, err := ParseTypeName(s)
+	if err != nil {
+		l.errorf(n.at, "write namespace/name with exactly one slash", "%s: %v", what, err)
+		return TypeName{}, nil
+	}
+	return t, n
+}
+
+// list returns the entries of the list under key. A required one must be there and not be empty.
+func (o *object) list(key string, required bool) []*node {
+	hint := "write its entries below it, each after a dash"
+	var n *node
+	if required {
+		n = o.required(key, hint)
+	} else {
+		n = o.value(key)
+	}
+	if n == nil {
+		return nil
+	}
+	if n.kind != listNode {
+		o.l.errorf(n.at, hint, "%s must be a list, and is %s", key, n.kind)
+		return nil
+	}
+	if required && len(n.items) == 0 {
+		o.l.errorf(n.at, hint, "%s is empty", key)
+	}
+	return n.items
+}
+
+// pairs reads a list of maps with one key each, as - key: value.
+func (o *object) pairs(key string, required bool) []field {
+	var out []field
+	for _, item := range o.list(key, required) {
+		if item.broken {
+			continue
+		}
+		if item.kind != mapNode || len(item.fields) != 1 {
+			o.l.errorf(item.at, "write each as - key: value", "an entry of %s must be one key with its value", key)
+			continue
+		}
+		out = append(out, item.fields[0])
+	}
+	return out
+}
+
+// properties reads a list of pairs into a map; of one key given twice the last counts, as in Java.
+func (o *object) properties(key string) map[string]string {
+	var out map[string]string
+	for _, p := range o.pairs(key, false) {
+		if p.value.kind == nullNode {
+			if !p.value.broken {
+				o.l.errorf(p.keyAt, `write "" for an empty value`, "property %q has no value", p.key)
+			}
+			continue
+		}
+		s, n := o.l.scalar(p.value, "property "+p.key)
+		if n == nil {
+			continue
+		}
+		if out == nil {
+			out = map[string]string{}
+		}
+		out[p.key] = s
+	}
+	return out
+}
+
+// oneOf reports a text that is none of the allowed ones.
+func (l *loader) oneOf(n *node, what, s string, allowed ...string) bool {
+	if slices.Contains(allowed, s) {
+		return true
+	}
+	hint := "write one of: " + strings.Join(allowed, ", ")
+	if near := nearest(s, allowed); near != "" {
+		hint = "did you mean " + strconv.Quote(near) + "?"
+	}
+	l.errorf(n.at, hint, "%s cannot be %q", what, s)
+	return false
+}
+
+func sorted(s []string) []string {
+	slices.Sort(s)
+	return s
+}
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
