@@ -6,7 +6,10 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-var errNotUTF8 = errors.New("text that is not UTF-8")
+var (
+	errNotUTF8     = errors.New("text that is not UTF-8")
+	errFieldNumber = errors.New("a field number that protobuf does not allow")
+)
 
 // fields walks over the fields of one protobuf message. Groups and fixed-width fields keep their raw bytes in data.
 type fields struct {
@@ -23,9 +26,25 @@ func (f *fields) next() bool {
 	if len(f.rest) == 0 || f.err != nil {
 		return false
 	}
+	// Nearly every field has a tag and a length of one byte each.
+	if tag := f.rest[0]; tag&0x87 == byte(protowire.BytesType) && tag >= 8 && len(f.rest) > 1 && f.rest[1] < 0x80 {
+		if end := 2 + int(f.rest[1]); end <= len(f.rest) {
+			f.num, f.typ = protowire.Number(tag>>3), protowire.BytesType
+			f.data, f.rest = f.rest[2:end], f.rest[end:]
+			return true
+		}
+	}
+	return f.nextOfAnyForm()
+}
+
+func (f *fields) nextOfAnyForm() bool {
 	num, typ, n := protowire.ConsumeTag(f.rest)
 	if n < 0 {
 		return f.fail(n)
+	}
+	if num > protowire.MaxValidNumber {
+		f.err = errFieldNumber
+		return false
 	}
 	f.num, f.typ, f.rest = num, typ, f.rest[n:]
 	switch typ {
@@ -100,6 +119,9 @@ func appendVarintField(dst []byte, num protowire.Number, v uint64) []byte {
 
 // appendHeader writes tag and length of a length-delimited field.
 func appendHeader(dst []byte, num protowire.Number, n int) []byte {
+	if num <= 15 && n < 0x80 {
+		return append(dst, byte(num)<<3|byte(protowire.BytesType), byte(n)) //nolint:gosec // both fit, as just checked
+	}
 	dst = protowire.AppendTag(dst, num, protowire.BytesType)
 	return protowire.AppendVarint(dst, uint64(n)) //nolint:gosec // a length is never negative
 }
