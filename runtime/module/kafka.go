@@ -68,6 +68,9 @@ func (l *loader) kafkaIngress(kind string, spec *object) {
 	k.AutoOffsetReset = l.offsetReset(spec, k.take("auto.offset.reset"))
 	k.Startup = l.startup(spec, StartGroupOffsets, StartEarliest, StartLatest, StartSpecificOffsets, StartDate)
 	k.PartitionDiscovery = l.discovery(spec, k.take(discoveryProperty))
+	if len(k.Properties) == 0 {
+		k.Properties = nil // so that it makes no difference where the taken ones stood
+	}
 	k.Topics = sortedRoutes(spec.routes("topics", "topic"))
 	l.addIngress(kind, id, at, k)
 }

@@ -253,15 +253,6 @@ func (o *object) readDuration(key string) (time.Duration, *node) {
 	return d, n
 }
 
-// name returns a key's namespace/name and its place; nil if absent or broken.
-func (o *object) name(key string) (TypeName, *node) {
-	n := o.value(key)
-	if n == nil {
-		return TypeName{}, nil
-	}
-	return o.l.name(n, key)
-}
-
 // id returns the required key "id".
 func (o *object) id() (TypeName, *node) {
 	n := o.required("id", "write id: namespace/name")

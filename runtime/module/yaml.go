@@ -16,7 +16,7 @@ import (
 
 // Limits on a file beside MaxFileBytes: the YAML library's effort grows with their square.
 const (
-	maxTokens = 100_000 // of a file, as the YAML library counts them
+	maxTokens = 50_000  // of a file, as the YAML library counts them
 	maxDepth  = 64      // of maps and lists within each other
 	maxIndent = 1000    // of a list entry, in columns
 	maxNodes  = 100_000 // of a file, aliases expanded
