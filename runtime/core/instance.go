@@ -1,4 +1,172 @@
 package core
 
-// instance is what a worker holds in memory of one Address.
-type instance struct{}
+// instance is what a worker holds in memory of one Address: its state (clean values are a cache),
+// the messages that wait, and the try in flight.
+type instance struct {
+	// Set by the shard's instance method, then constant: overlays' readers use them.
+	addr  Address
+	hash  uint64
+	shard *shard
+
+	typ   *funcType
+	slots []slot
+	same  *instance // next with the same hash
+
+	load     loadState
+	ready    bool // in its type's ready queue
+	inflight *Invocation
+	started  Millis // of the try in flight
+	parked   *parked
+
+	mail     []*Message // the head of the mailbox
+	taken    int        // of mail, by the try in flight
+	disk     diskTail   // what follows it in the store only
+	behind   []*Message // what follows that, in memory; empty unless disk holds messages
+	fetching bool       // LoadMailbox is under way
+	waiting  waitLink   // its place in the worker's list of instances with mail
+
+	fail    *Failure
+	limit   int    // cap of the next batch while a failing one is split; zero if none
+	spent   Millis // of the call budget, by tries of the head message alone
+	retryAt Millis // when a failed invocation may be tried again
+	held    *heldRow
+	drops   []uint64 // operator requests to drop the head message
+	asks    int      // incomplete answers in a row
+
+	tokens map[string]TimerKey // cancellation tokens known to be set
+
+	lastEpoch Epoch // the last in which it wrote a row
+	used      bool  // since the eviction hand passed
+	older     *instance
+	newer     *instance
+	bytes     int64
+}
+
+type loadState uint8
+
+const (
+	unloaded loadState = iota
+	loading
+	loaded
+)
+
+// diskTail is the range of waiting messages that are in the store and not in memory.
+type diskTail struct {
+	from    Seq // zero means there is none
+	through Seq
+}
+
+// slot is one state of an instance.
+type slot struct {
+	name   string
+	val    Value     // nil if there is none
+	row    *stateRow // last written in this process, nil if never
+	access Millis    // last write or access, zero if not kept
+	accRow *accessRow
+}
+
+const (
+	instanceOverhead = 480 // bytes of an instance without texts and values, for budgets
+	slotOverhead     = 72
+)
+
+// slotAt is the slot of a state, made if the instance has none.
+func (in *instance) slotAt(name string) *slot {
+	if s := in.slot(name); s != nil {
+		return s
+	}
+	in.slots = append(in.slots, slot{name: name})
+	in.addBytes(slotOverhead)
+	return &in.slots[len(in.slots)-1]
+}
+
+// slot is the slot of a state, nil if the instance has none.
+func (in *instance) slot(name string) *slot {
+	for i := range in.slots {
+		if in.slots[i].name == name {
+			return &in.slots[i]
+		}
+	}
+	return nil
+}
+
+func (in *instance) addBytes(n int64) {
+	in.bytes += n
+	in.shard.w.cacheBytes += n
+}
+
+// setState changes a state's value; nil deletes it.
+func (in *instance) setState(s *slot, val Value) {
+	o := in.shard.overlay()
+	in.addBytes(int64(len(val) - len(s.val)))
+	s.val = val
+	size := int64(len(val) + len(s.name) + len(in.addr.ID))
+	if s.row != nil && s.row.row.epoch == o.Epoch {
+		s.row.val = val
+		o.resize(&s.row.row, size)
+		return
+	}
+	s.row = &stateRow{inst: in, name: s.name, val: val}
+	o.put(&s.row.row, s.row, size)
+	in.lastEpoch = o.Epoch
+}
+
+// setAccess notes a state's last write or access; zero forgets it.
+func (in *instance) setAccess(s *slot, at Millis) {
+	if s.access == at {
+		return
+	}
+	s.access = at
+	o := in.shard.overlay()
+	if s.accRow != nil && s.accRow.row.epoch == o.Epoch {
+		s.accRow.at = at
+		return
+	}
+	s.accRow = &accessRow{inst: in, name: s.name, at: at}
+	o.put(&s.accRow.row, s.accRow, int64(len(in.addr.ID)+len(s.name)+8))
+	in.lastEpoch = o.Epoch
+}
+
+// expire deletes a state whose time to live is over.
+func (in *instance) expire(s *slot) {
+	in.setState(s, nil)
+	in.setAccess(s, 0)
+}
+
+// idle reports whether nothing keeps the instance in memory but its values.
+func (in *instance) idle() bool {
+	return in.load != loading && in.inflight == nil && len(in.mail) == 0 && in.disk.from == 0 &&
+		!in.fetching && in.drops == nil && in.fail == nil && in.held == nil && in.parked == nil
+}
+
+// waitLink is an instance's place in the list of instances that have waiting messages in memory.
+type waitLink struct{ prev, next *instance }
+
+// waitList lists instances, the longest waiting first.
+type waitList struct{ first, last *instance }
+
+func (l *waitList) contains(in *instance) bool { return in.waiting.prev != nil || l.first == in }
+
+func (l *waitList) push(in *instance) {
+	in.waiting.prev = l.last
+	if l.last == nil {
+		l.first = in
+	} else {
+		l.last.waiting.next = in
+	}
+	l.last = in
+}
+
+func (l *waitList) remove(in *instance) {
+	if in.waiting.prev == nil {
+		l.first = in.waiting.next
+	} else {
+		in.waiting.prev.waiting.next = in.waiting.next
+	}
+	if in.waiting.next == nil {
+		l.last = in.waiting.prev
+	} else {
+		in.waiting.next.waiting.prev = in.waiting.prev
+	}
+	in.waiting = waitLink{}
+}

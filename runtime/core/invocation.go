@@ -67,6 +67,7 @@ type Outcome struct {
 	Response   *Response // set if Class is OutcomeOK
 	Reason     string    // what went wrong, for an operator; empty if OutcomeOK
 	RetryAfter Millis    // what the server asked for; zero if it did not
+	Took       Millis    // of the call budget: the time of the try itself, without waiting for the endpoint
 }
 
 // Response is a decoded FromFunction. Its texts and values alias the answer's bytes, which nobody changes.

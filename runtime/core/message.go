@@ -1,6 +1,6 @@
 package core
 
-import "sync/atomic"
+import "encoding/binary"
 
 // Value is an encoded io.statefun.sdk.reqreply.TypedValue. The core never looks inside; drivers
 // encode and decode it. It must not change once handed to the core.
@@ -20,14 +20,10 @@ type Message struct {
 	// Origin is the partition whose credit the message uses until it is consumed or spilled.
 	Origin PartitionID
 
+	row     rowLink // its mailbox row
 	hash    uint64
 	seq     Seq
-	epoch   Epoch         // of the overlay whose mailbox list holds or held the row; 0: no row yet
-	onDisk  bool          // the row has reached the shard's store
-	waiting bool          // its dedupe id is being looked up
-	gone    atomic.Uint64 // epoch in which it was consumed; read by whoever encodes a frozen overlay
-	prev    *Message      // neighbours in the overlay's list of mailbox rows
-	next    *Message
+	waiting bool // its dedupe id is being looked up
 }
 
 // RequestID names a waiting request of an ingress on the node and worker that read it.
@@ -36,7 +32,7 @@ type RequestID struct {
 	N      uint64 // zero means nobody waits
 }
 
-const messageOverhead = 160 // bytes of a Message beside its texts and argument, for budgets
+const messageOverhead = 200 // bytes of a Message beside its texts and argument, for budgets
 
 // Size is the memory that budgets count for the message, in bytes.
 func (m *Message) Size() int64 {
@@ -50,11 +46,13 @@ type StoredMessage struct {
 	Arg    Value
 }
 
-// appendMessageValue appends the value of a mailbox row: caller and argument.
-func appendMessageValue(b []byte, m *Message) []byte {
-	b = appendString(b, string(m.Caller.Type))
-	b = appendString(b, m.Caller.ID)
-	return append(b, m.Arg...)
+func (m *Message) appendRow(b *rowBuffer) Row {
+	b.key = appendAddressKey(b.key[:0], TableMailbox, m.hash, m.Target)
+	b.key = binary.BigEndian.AppendUint64(b.key, uint64(m.seq))
+	b.val = appendString(b.val[:0], string(m.Caller.Type))
+	b.val = appendString(b.val, m.Caller.ID)
+	b.val = append(b.val, m.Arg...)
+	return Row{Key: b.key, Value: b.val}
 }
 
 // ParseStoredMessage reads the value of a mailbox row; the argument aliases value.
@@ -77,16 +75,6 @@ type TimerRow struct {
 	Target Address
 	Token  string // cancellation token, empty if none
 	Arg    Value
-}
-
-// appendTimerValue appends the value of a timer's row.
-func appendTimerValue(b []byte, t *TimerRow) []byte {
-	b = appendString(b, string(t.Sender.Type))
-	b = appendString(b, t.Sender.ID)
-	b = appendString(b, string(t.Target.Type))
-	b = appendString(b, t.Target.ID)
-	b = appendString(b, t.Token)
-	return append(b, t.Arg...)
 }
 
 // ParseTimerRow reads a row of TableTimer; the argument aliases value.

@@ -6,8 +6,8 @@ import (
 	"fmt"
 )
 
-// Row is one key of a shard with its new value, or its deletion. An overlay, a segment's section
-// and a commit hold at most one row per key.
+// Row is one key of a shard with its new value, or its deletion. The rows of an overlay, of a segment's
+// section and of a commit are in order: of two with one key the later counts.
 type Row struct {
 	Key    []byte
 	Value  []byte

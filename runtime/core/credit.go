@@ -1,0 +1,68 @@
+package core
+
+// credits counts what ingress partitions are to get back.
+type credits struct {
+	owed  []int64 // by PartitionID
+	held  []int64 // withheld while too much lies on disk
+	dirty []PartitionID
+	holds bool
+}
+
+func (c *credits) grow(p PartitionID) {
+	for int(p) >= len(c.owed) {
+		c.owed = append(c.owed, 0)
+		c.held = append(c.held, 0)
+	}
+}
+
+func (c *credits) add(p PartitionID, n int64) {
+	c.grow(p)
+	if c.owed[p] == 0 {
+		c.dirty = append(c.dirty, p)
+	}
+	c.owed[p] += n
+}
+
+// hold keeps credit back until free.
+func (c *credits) hold(p PartitionID, n int64) {
+	if p == 0 {
+		return
+	}
+	c.grow(p)
+	c.held[p] += n
+	c.holds = true
+}
+
+// free gives back what was held.
+func (c *credits) free() {
+	for p, n := range c.held {
+		if n > 0 {
+			c.held[p] = 0
+			c.add(PartitionID(p), n) //nolint:gosec // a short list
+		}
+	}
+	c.holds = false
+}
+
+// payCredit tells the partitions what they got back.
+func (w *Worker) payCredit() {
+	c := &w.credits
+	if c.holds && w.diskBytes < w.cfg.DiskBacklog*9/10 {
+		c.free()
+	}
+	for _, p := range c.dirty {
+		w.emit(Credit{Partition: p, Bytes: c.owed[p]})
+		c.owed[p] = 0
+	}
+	c.dirty = c.dirty[:0]
+}
+
+func (w *Worker) mailBudget() int64 { return w.cfg.Memory / 4 }
+
+// overBudget reports whether no invocation and no timer may start.
+func (w *Worker) overBudget() bool {
+	if w.mailBytes > w.mailBudget() {
+		w.spill()
+	}
+	return w.mailBytes > w.mailBudget() || w.overlayBytes > w.cfg.Memory/4 || w.outboxBytes > w.cfg.Memory/4
+}

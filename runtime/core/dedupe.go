@@ -1,0 +1,117 @@
+package core
+
+// dedupeCheck is a look into the store for a dedupe id.
+type dedupeCheck struct {
+	epoch Epoch  // of the frame that brought the message
+	phase uint64 // of the shard's barrier
+}
+
+// checkDedupe decides, now or after a look into the store, whether m is a repeat.
+func (w *Worker) checkDedupe(in *instance, m *Message, e Epoch) {
+	sh := in.shard
+	if w.knownRepeat(in, m) {
+		return
+	}
+	if sh.empty {
+		w.acceptFirst(in, m, e)
+		return
+	}
+	m.waiting = true
+	w.countCheck(e, 1)
+	sh.checks[m] = &dedupeCheck{epoch: e}
+	if sh.restored {
+		w.askDedupe(sh, m)
+	} else {
+		sh.unchecked = append(sh.unchecked, m)
+	}
+}
+
+func (w *Worker) askDedupe(sh *shard, m *Message) {
+	sh.checks[m].phase = sh.barrier.begin()
+	w.emit(FindDedupe{Shard: sh.id, Message: m})
+}
+
+// countCheck counts looks under way: a part is complete only when those of its epoch have ended, for their messages
+// may still become rows of it.
+func (w *Worker) countCheck(e Epoch, n int) {
+	if e == w.epoch {
+		w.checks += n
+		return
+	}
+	w.cut.checks += n
+}
+
+func (w *Worker) onDedupeFound(ev DedupeFound) {
+	sh, m := w.shards[ev.Shard], ev.Message
+	check := sh.checks[m]
+	if check == nil {
+		return
+	}
+	delete(sh.checks, m)
+	m.waiting = false
+	in := sh.find(m.hash, m.Target)
+	switch {
+	case w.knownRepeat(in, m):
+	case ev.Found && ev.Until > w.now:
+		w.dropRepeat(in, m, 0)
+	default:
+		w.acceptFirst(in, m, check.epoch)
+	}
+	sh.barrier.end(check.phase)
+	w.countCheck(check.epoch, -1)
+	w.offer(in)
+	w.completePart()
+}
+
+// knownRepeat drops m if its dedupe id is in an overlay.
+func (w *Worker) knownRepeat(in *instance, m *Message) bool {
+	d := in.shard.dedupes[dedupeKey{m.Target, m.Dedupe}]
+	if d == nil || d.until <= w.now {
+		return false
+	}
+	w.dropRepeat(in, m, d.row.epoch)
+	return true
+}
+
+// dropRepeat takes a repeat out of the mailbox. Who waits for it is answered with the checkpoint that first holds the id.
+func (w *Worker) dropRepeat(in *instance, m *Message, first Epoch) {
+	in.mail = without(in.mail, in.taken, m)
+	in.behind = without(in.behind, 0, m)
+	in.leave(m)
+	w.track(in)
+	w.release(m)
+	w.stats.Repeats++
+	if m.Request.N == 0 {
+		return
+	}
+	w.acks = append(w.acks, acceptance{m.Request, first})
+	if first.Checkpoint() > w.committed {
+		w.wantCheckpoint(WantSoon)
+	}
+}
+
+// without is mail without m, which is the last but few.
+func without(mail []*Message, from int, m *Message) []*Message {
+	for i := len(mail) - 1; i >= from; i-- {
+		if mail[i] == m {
+			return append(mail[:i], mail[i+1:]...)
+		}
+	}
+	return mail
+}
+
+// acceptFirst accepts a message whose dedupe id is new, and keeps the id.
+func (w *Worker) acceptFirst(in *instance, m *Message, e Epoch) {
+	sh := in.shard
+	d := &dedupeRow{target: m.Target, hash: m.hash, id: m.Dedupe, until: w.now + w.cfg.DedupeFor}
+	key := dedupeKey{m.Target, m.Dedupe}
+	o := sh.overlayOf(e)
+	if old := sh.dedupes[key]; old != nil && old.row.epoch == o.Epoch {
+		o.remove(&old.row) // it ran out within the epoch
+	}
+	o.put(&d.row, d, int64(len(m.Dedupe)+len(m.Target.ID)+8))
+	o.dedupes = append(o.dedupes, d)
+	sh.dedupes[key] = d
+	w.sweepable = true
+	w.accept(in, m, e)
+}

@@ -1,0 +1,199 @@
+package core
+
+import "fmt"
+
+// funcType is what a worker knows of a function type.
+type funcType struct {
+	name     FunctionType
+	endpoint EndpointID // negative if no endpoint serves it
+	ready    []*instance
+	head     int // of ready
+	queued   bool
+
+	specs   []StateSpec
+	version int         // counts changes of specs
+	learned Millis      // when they were
+	asking  *Invocation // the first of this process, which left the states out; nil if none is under way
+	asked   bool        // it was answered
+	stats   TypeStats
+}
+
+// maxAsks bounds incomplete answers in a row for one Address.
+const maxAsks = 16
+
+func (w *Worker) typeOf(name FunctionType) *funcType {
+	if t := w.types[name]; t != nil {
+		return t
+	}
+	t := &funcType{name: name, endpoint: -1}
+	if id, ok := w.cfg.App.EndpointOf(name); ok {
+		t.endpoint = id
+	}
+	w.types[name] = t
+	w.serving = append(w.serving, t)
+	return t
+}
+
+func (t *funcType) push(in *instance) {
+	t.ready = append(t.ready, in)
+}
+
+func (t *funcType) pop() *instance {
+	in := t.ready[t.head]
+	t.ready[t.head] = nil
+	t.head++
+	if t.head == len(t.ready) {
+		t.ready, t.head = t.ready[:0], 0
+	} else if t.head >= 1024 && t.head*2 >= len(t.ready) {
+		n := copy(t.ready, t.ready[t.head:])
+		clear(t.ready[n:])
+		t.ready, t.head = t.ready[:n], 0
+	}
+	return in
+}
+
+func (t *funcType) waiting() int { return len(t.ready) - t.head }
+
+func (t *funcType) spec(name string) *StateSpec {
+	for i := range t.specs {
+		if t.specs[i].Name == name {
+			return &t.specs[i]
+		}
+	}
+	return nil
+}
+
+// restoreSpecs takes what a shard's row says of a type; among several shards' the newest counts.
+func (w *Worker) restoreSpecs(sh *shard, name FunctionType, s Specs) {
+	t := w.typeOf(name)
+	if t.version == 0 || s.Learned > t.learned {
+		t.specs, t.learned = s.States, s.Learned
+		t.version++
+		w.noteSweepable(t)
+	}
+	sh.specs[name] = &specsRow{typ: name, specs: s}
+	if s.Learned == t.learned {
+		sh.versions[name] = t.version
+	}
+}
+
+// learn takes an incomplete answer. A problem makes it a failed invocation.
+func (w *Worker) learn(in *instance, inv *Invocation, missing []StateSpec) error {
+	in.asks++
+	if in.asks > maxAsks {
+		return fmt.Errorf("the function asked for more states %d times in a row", maxAsks)
+	}
+	if err := checkSpecs(missing); err != nil {
+		return err
+	}
+	t := in.typ
+	for i := range missing {
+		if old := t.spec(missing[i].Name); old != nil && old.Typename != missing[i].Typename {
+			return fmt.Errorf("state %q is of type %s, and the function now declares it as %s: use another name for it",
+				missing[i].Name, old.Typename, missing[i].Typename)
+		}
+	}
+	if t.asking == inv {
+		w.replaceSpecs(t, missing)
+		return nil
+	}
+	return w.addSpecs(t, inv, missing)
+}
+
+func checkSpecs(specs []StateSpec) error {
+	for i := range specs {
+		s := &specs[i]
+		if s.Name == "" {
+			return fmt.Errorf("a declared state has no name")
+		}
+		if s.Mode > ExpireAfterInvoke || (s.Mode != ExpireNever && s.TTL <= 0) {
+			return fmt.Errorf("state %q: its time to live of %d ms must be positive", s.Name, s.TTL)
+		}
+		for j := range i {
+			if specs[j].Name == s.Name {
+				return fmt.Errorf("state %q is declared twice", s.Name)
+			}
+		}
+	}
+	return nil
+}
+
+// replaceSpecs takes the answer to the first invocation of the process, which named every state.
+func (w *Worker) replaceSpecs(t *funcType, specs []StateSpec) {
+	t.asking, t.asked = nil, true
+	if t.version > 0 && equalSpecs(t.specs, specs) {
+		return
+	}
+	t.specs, t.learned = append([]StateSpec(nil), specs...), w.now
+	t.version++
+	w.noteSweepable(t)
+}
+
+func equalSpecs(a, b []StateSpec) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if a[i] != b[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// addSpecs takes the answer to an invocation that carried the states known when it was made.
+func (w *Worker) addSpecs(t *funcType, inv *Invocation, missing []StateSpec) error {
+	news := false
+	for i := range missing {
+		news = news || !inv.carries(missing[i].Name)
+	}
+	if !news {
+		return fmt.Errorf("the function asks for states that it was given, %q among them", missing[0].Name)
+	}
+	specs := append([]StateSpec(nil), t.specs...)
+	for i := range missing {
+		if t.spec(missing[i].Name) == nil {
+			specs = append(specs, missing[i])
+		}
+	}
+	if len(specs) > len(t.specs) {
+		t.specs, t.learned = specs, w.now
+		t.version++
+		w.noteSweepable(t)
+	}
+	return nil
+}
+
+func (inv *Invocation) carries(state string) bool {
+	for i := range inv.States {
+		if inv.States[i].Name == state {
+			return true
+		}
+	}
+	return false
+}
+
+// keepSpecs gives the shard the row that says what its values' types and lives are.
+func (sh *shard) keepSpecs(t *funcType) {
+	if sh.versions[t.name] == t.version {
+		return
+	}
+	sh.versions[t.name] = t.version
+	specs := Specs{Learned: t.learned, States: t.specs}
+	row := sh.specs[t.name]
+	if row != nil && sh.open != nil && row.row.epoch == sh.open.Epoch {
+		row.specs = specs
+		return
+	}
+	row = &specsRow{typ: t.name, specs: specs}
+	sh.specs[t.name] = row
+	sh.put(&row.row, row, int64(64*(1+len(specs.States))))
+}
+
+func (w *Worker) noteSweepable(t *funcType) {
+	for i := range t.specs {
+		if t.specs[i].Mode != ExpireNever {
+			w.sweepable = true
+		}
+	}
+}

@@ -1,0 +1,192 @@
+package core
+
+// offer puts an instance into its type's ready queue if it has something to do and nothing in flight.
+func (w *Worker) offer(in *instance) {
+	if in.ready || !in.startable(w.now) {
+		return
+	}
+	in.ready = true
+	in.typ.push(in)
+}
+
+// startable reports whether the instance may be served now.
+func (in *instance) startable(now Millis) bool {
+	if in.load != loaded || in.inflight != nil || in.parked != nil || in.fetching || in.typ.endpoint < 0 {
+		return false
+	}
+	if len(in.drops) == 0 && (in.held != nil || in.retryAt > now) {
+		return false
+	}
+	if len(in.mail) > 0 {
+		return !in.mail[0].waiting
+	}
+	return in.disk.from != 0
+}
+
+// serve starts invocations of ready instances, round-robin over function types, while windows and budgets allow.
+func (w *Worker) serve() {
+	if w.halting {
+		return
+	}
+	w.scanBacklog()
+	idle := 0
+	for idle < len(w.serving) && !w.overBudget() {
+		if w.next >= len(w.serving) {
+			w.next = 0
+		}
+		t := w.serving[w.next]
+		w.next++
+		if t.waiting() == 0 || w.endpoints[t.endpoint].inflight >= w.endpoints[t.endpoint].limit {
+			idle++
+			continue
+		}
+		idle = 0
+		in := t.pop()
+		in.ready = false
+		if in.startable(w.now) {
+			w.start(in)
+		}
+	}
+}
+
+// start serves one instance: it reads its mailbox back, drops its head message, or invokes it.
+func (w *Worker) start(in *instance) {
+	switch {
+	case len(in.mail) == 0:
+		w.fetch(in)
+	case len(in.drops) > 0:
+		w.dropHead(in)
+	default:
+		w.invoke(in)
+	}
+}
+
+// invocationMemory is an invocation with room for the usual number of states and messages.
+type invocationMemory struct {
+	inv      Invocation
+	states   [2]NamedValue
+	messages [1]*Message
+}
+
+// invoke sends a batch of the waiting messages to the function.
+func (w *Worker) invoke(in *instance) {
+	t := in.typ
+	ep := &w.endpoints[t.endpoint]
+	mem := &invocationMemory{}
+	inv := &mem.inv
+	w.tries++
+	inv.Try = TryID{Generation: w.cfg.Generation, Nonce: w.cfg.Nonce, Worker: w.cfg.ID, N: w.tries}
+	inv.Endpoint, inv.Target, inv.inst = t.endpoint, in.addr, in
+	n := w.batch(in, ep)
+	inv.Messages = append(mem.messages[:0], in.mail[:n]...)
+	inv.Attempt, inv.Budget = 1, ep.Call
+	if in.fail != nil {
+		inv.Attempt = in.fail.Attempts + 1
+		inv.Budget = max(1, ep.Call-in.spent)
+	}
+	if !t.asked && t.asking == nil {
+		t.asking = inv
+	} else {
+		inv.States = w.states(in, mem.states[:0])
+	}
+	in.taken, in.inflight, in.used = n, inv, true
+	in.retryAt = 0
+	ep.inflight++
+	w.track(in)
+	w.stats.Tries++
+	w.emit(inv)
+}
+
+// batch is how many of the waiting messages the next try takes.
+func (w *Worker) batch(in *instance, ep *endpointState) int {
+	limit := len(in.mail)
+	if ep.MaxBatch > 0 {
+		limit = min(limit, ep.MaxBatch)
+	}
+	if in.limit > 0 {
+		limit = min(limit, in.limit)
+	}
+	bytes := int64(0)
+	for n, m := range in.mail[:limit] {
+		bytes += m.Size()
+		if n > 0 && (m.waiting || bytes > ep.MaxBytes) {
+			return n
+		}
+	}
+	return limit
+}
+
+// states are the values of the states that the type is known to have, without those whose time is over.
+func (w *Worker) states(in *instance, out []NamedValue) []NamedValue {
+	specs := in.typ.specs
+	for i := range specs {
+		spec := &specs[i]
+		s := in.slot(spec.Name)
+		if s == nil {
+			out = append(out, NamedValue{Name: spec.Name})
+			continue
+		}
+		if spec.Mode != ExpireNever && s.val != nil {
+			w.renew(in, s, spec)
+		}
+		out = append(out, NamedValue{Name: spec.Name, Value: s.val})
+	}
+	return out
+}
+
+// renew deletes a value whose time is over and notes the access of one that lives from access to access. A value
+// that had no time to live when it was written lives from now on.
+func (w *Worker) renew(in *instance, s *slot, spec *StateSpec) {
+	switch {
+	case s.access == 0:
+		in.setAccess(s, w.now)
+	case s.access+spec.TTL <= w.now:
+		in.expire(s)
+	case spec.Mode == ExpireAfterInvoke:
+		in.setAccess(s, w.now)
+	}
+}
+
+func (w *Worker) onResults(ev Results) {
+	for i := range ev.Results {
+		w.onResult(&ev.Results[i])
+	}
+}
+
+// onResult takes the outcome of a try. One that was given up, or was answered before, is not in flight: it is dropped.
+func (w *Worker) onResult(r *Result) {
+	inv := r.Invocation
+	in := inv.inst
+	if in == nil || in.shard.w != w || in.inflight != inv {
+		w.stats.Stale++
+		return
+	}
+	in.inflight = nil
+	w.endpoints[inv.Endpoint].inflight--
+	if r.Outcome.Class != OutcomeOK || r.Outcome.Response == nil {
+		w.onFailed(in, inv, &r.Outcome)
+		return
+	}
+	w.onResponse(in, inv, r.Outcome.Response)
+}
+
+func (w *Worker) onResponse(in *instance, inv *Invocation, resp *Response) {
+	var err error
+	if resp.Incomplete {
+		err = w.learn(in, inv, resp.Missing)
+	} else {
+		err = w.validate(in, inv, resp)
+	}
+	switch {
+	case err != nil:
+		w.onFailed(in, inv, &Outcome{Class: OutcomeFailed, Reason: err.Error()})
+	case resp.Incomplete:
+		in.taken = 0
+		w.track(in)
+		w.offer(in)
+	case w.needsTokens(in, resp):
+		w.park(in, inv, resp)
+	default:
+		w.applyChecked(in, inv, resp)
+	}
+}

@@ -1,0 +1,72 @@
+package core
+
+// WorkerStats counts since the worker was made. The driver reads them between steps.
+type WorkerStats struct {
+	Tries         uint64 // invocations handed to endpoints
+	Invocations   uint64 // accepted
+	Consumed      uint64 // messages of accepted invocations
+	Stale         uint64 // outcomes of tries that were not in flight
+	Repeats       uint64 // messages dropped for their dedupe id
+	Timers        uint64 // delayed messages that came due
+	Cancelled     uint64
+	EgressRecords uint64
+	Expired       uint64 // states and dedupe ids swept
+	Held          int    // Addresses
+	DeadLetters   uint64
+	Dropped       uint64 // by operators
+	Rows          uint64 // of segments
+}
+
+// TypeStats counts for one function type.
+type TypeStats struct {
+	In          uint64 // messages that arrived
+	Invocations uint64 // accepted
+	Failures    uint64 // failed tries
+	Messages    uint64 // sent
+}
+
+// Gauges are what a worker holds now.
+type Gauges struct {
+	Instances    int
+	Ready        int
+	InFlight     int
+	Troubled     int
+	MailBytes    int64
+	OverlayBytes int64
+	CacheBytes   int64
+	DiskBytes    int64
+	OutboxBytes  int64
+}
+
+// Stats are the worker's counters.
+func (w *Worker) Stats() WorkerStats { return w.stats }
+
+// EachType calls f with the counters of every function type seen, in a fixed order.
+func (w *Worker) EachType(f func(FunctionType, TypeStats)) {
+	for _, t := range w.serving {
+		f(t.name, t.stats)
+	}
+}
+
+// EachEgress calls f with the number of records of every egress that are not published.
+func (w *Worker) EachEgress(f func(id EgressID, unpublished int)) {
+	for id := range w.egresses {
+		f(EgressID(id), w.egresses[id].unpublished) //nolint:gosec // a short list
+	}
+}
+
+// Gauges is what the worker holds.
+func (w *Worker) Gauges() Gauges {
+	g := Gauges{
+		Ready: w.readyCount(), InFlight: w.inflight(), Troubled: len(w.troubled),
+		MailBytes: w.mailBytes, OverlayBytes: w.overlayBytes, CacheBytes: w.cacheBytes,
+		DiskBytes: w.diskBytes, OutboxBytes: w.outboxBytes,
+	}
+	for _, sh := range w.owned {
+		g.Instances += len(sh.instances)
+	}
+	return g
+}
+
+// Epoch is the open epoch.
+func (w *Worker) Epoch() Epoch { return w.epoch }
