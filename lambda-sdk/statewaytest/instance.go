@@ -143,7 +143,7 @@ func (i *Instance) run(from stateway.Inbound, messages []stateway.Payload) (Effe
 		}
 		batch.Messages = append(batch.Messages, in)
 	}
-	ctx, cancel := context.WithCancel(i.t.Context())
+	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	var out stateway.Effects
 	if err := i.app.Run(ctx, &batch, &out); err != nil {
