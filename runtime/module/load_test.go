@@ -90,7 +90,7 @@ func TestCostIsBounded(t *testing.T) {
 		"size":        {strings.Repeat("#", MaxFileBytes+1), "too large"},
 		"keys":        {strings.Repeat("a: b\n", 20_000), "too many values"},
 		"flow":        {strings.Repeat("[", 40_000), "nested too deeply"},
-		"flow maps":   {strings.Repeat("{a: ", 20_000), "nested too deeply"},
+		"flow maps":   {strings.Repeat("{a: ", 10_000), "nested too deeply"},
 		"dashes":      {strings.Repeat("- ", 20_000) + "a", "nested too deeply"},
 		"questions":   {strings.Repeat("? ", 20_000) + "a", "nested too deeply"},
 		"indentation": {staircase(300), "nested too deeply"},
