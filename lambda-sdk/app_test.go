@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	stateway "github.com/stateway/stateway/lambda-sdk"
@@ -45,6 +46,8 @@ func TestRegistrationSaysWhatIsWrong(t *testing.T) {
 		{"plain int", "a/b", list{stateway.Value[int]("x")}, "no built-in type for int; use int32 or int64"},
 		{"uint64", "a/b", list{stateway.Value[uint64]("x")}, "no built-in type for uint64"},
 		{"a channel", "a/b", list{stateway.Value[chan int]("x")}, "a chan int cannot be kept as state"},
+		{"a message by value", "a/b", list{stateway.Value[wrapperspb.BoolValue]("x")}, "use a pointer to one"},
+		{"any message", "a/b", list{stateway.Value[proto.Message]("x")}, "ProtoMessage is not a generated message type"},
 		{"a type with a bad name", "a/b", list{stateway.ValueOf("x", stateway.JSON[int]("noslash"))}, "noslash"},
 	}
 	for _, c := range cases {

@@ -38,20 +38,6 @@ func Example() {
 	log.Fatal(http.ListenAndServe(":8000", app))
 }
 
-// A test of the function above, without a node.
-func Example_test() {
-	_ = func(t *testing.T) {
-		app := stateway.New()
-		app.Function("example/greeter", greet, seen)
-
-		ann := statewaytest.New(t, app, stateway.FunctionType("example/greeter").At("Ann"))
-		effects := ann.Deliver(stateway.String.Of("Ann"), stateway.String.Of("Ann"))
-		if got := statewaytest.Playground(t, effects.Egress[1]).Payload; got != "Hello Ann, visit 2" {
-			t.Errorf("got %q", got)
-		}
-	}
-}
-
 // Values of any Go type are kept: as a built-in type, as protobuf or as JSON.
 func ExampleValue() {
 	type Item struct {

@@ -46,8 +46,11 @@ func (a *App) readBody(w http.ResponseWriter, req *http.Request) ([]byte, error)
 	if req.Body == nil || req.ContentLength == 0 {
 		return nil, errEmptyBody
 	}
+	if req.ContentLength > a.maxRequest {
+		return nil, &http.MaxBytesError{Limit: a.maxRequest}
+	}
 	limited := http.MaxBytesReader(w, req.Body, a.maxRequest)
-	if n := req.ContentLength; 0 < n && n <= min(maxTrustedLength, a.maxRequest) {
+	if n := req.ContentLength; 0 < n && n <= maxTrustedLength {
 		body := make([]byte, n)
 		_, err := io.ReadFull(limited, body)
 		return body, err

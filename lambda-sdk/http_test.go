@@ -30,6 +30,7 @@ func TestStatusCodesAreThoseOfTheStateFunGoSDK(t *testing.T) {
 		{"an empty body", "POST", "", "", 400, "empty request body"},
 		{"no protobuf", "POST", "", "\xff", 500, "read ToFunction"},
 		{"no invocation", "POST", "", "\x0a\x00", 500, "holds no invocation"},
+		{"no target", "POST", "", "\xa2\x06\x00", 500, "names no function to invoke"},
 		{"an unknown function", "POST", "", unknown, 500, "unknown function type golden/nobody"},
 		{"a function that fails", "POST", "", failing, 500, "invoke golden/state/me, message 2 of 2: no"},
 		{"a body that is too large", "POST", "", strings.Repeat("x", 1001), 413, "too large"},

@@ -57,6 +57,9 @@ var runs = sync.Pool{New: func() any { return new(run) }}
 // if nothing had been run. Safe for concurrent use with different arguments.
 func (a *App) Run(ctx context.Context, b *Batch, out *Effects) error {
 	fn := a.registry.Load().functions[string(b.Target.Type)]
+	if fn == nil && b.Target.Type == "" {
+		return errors.New("the request names no function to invoke")
+	}
 	if fn == nil {
 		return fmt.Errorf("unknown function type %s; this server has no function of that name", b.Target.Type)
 	}

@@ -191,6 +191,9 @@ func typeFor[T any]() Type[T] {
 		return messageType[T](m)
 	}
 	rt := reflect.TypeFor[T]()
+	if message := reflect.TypeFor[proto.Message](); rt.Implements(message) || reflect.PointerTo(rt).Implements(message) {
+		return Type[T]{err: fmt.Errorf("%s is not a generated message type; use a pointer to one, such as *shop.Cart", rt)}
+	}
 	switch rt.Kind() {
 	case reflect.Chan, reflect.Func, reflect.UnsafePointer, reflect.Complex64, reflect.Complex128:
 		return Type[T]{err: fmt.Errorf("a %s cannot be kept as state; give a type with ValueOf", rt)}
