@@ -177,12 +177,10 @@ func (o *object) integer(key string, fallback, low, high int64) int64 {
 }
 
 func interval(low, high int64) string {
-	switch {
-	case high == math.MaxInt64 || high == math.MaxInt32:
+	if high == math.MaxInt64 || high == math.MaxInt32 { // a limit of the type only
 		return "of at least " + strconv.FormatInt(low, 10)
-	default:
-		return "from " + strconv.FormatInt(low, 10) + " to " + strconv.FormatInt(high, 10)
 	}
+	return "from " + strconv.FormatInt(low, 10) + " to " + strconv.FormatInt(high, 10)
 }
 
 // parseInteger reads a decimal whole number. A leading zero is refused, because YAML's versions differ on it.
