@@ -18,12 +18,14 @@ const (
 	TypePlaygroundRecord = "io.statefun.playground/EgressRecord"
 )
 
-// Typenames of the SDKs' built-in types.
+// TypeLong is the typename of the SDKs' 64-bit integers, which Long reads.
+const TypeLong = "io.statefun.types/long"
+
+// Typenames of the SDKs' other built-in types.
 const (
 	typeBool   = "io.statefun.types/bool"
 	typeInt    = "io.statefun.types/int"
 	typeFloat  = "io.statefun.types/float"
-	typeLong   = "io.statefun.types/long"
 	typeDouble = "io.statefun.types/double"
 	typeString = "io.statefun.types/string"
 )
@@ -150,7 +152,7 @@ func (p *Payload) Text() (text string, ok bool) {
 	case typeFloat:
 		v, ok := fixed32(p.Value)
 		return strconv.FormatFloat(float64(math.Float32frombits(v)), 'g', -1, 32), ok
-	case typeLong:
+	case TypeLong:
 		v, ok := Long(p.Value)
 		return strconv.FormatInt(v, 10), ok
 	case typeDouble:
