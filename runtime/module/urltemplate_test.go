@@ -59,6 +59,12 @@ func TestResolveRefuses(t *testing.T) {
 	}
 }
 
+func TestPerFunction(t *testing.T) {
+	if (URLTemplate{text: "http://h/x"}).PerFunction() || !(URLTemplate{text: "http://h/{function.name}"}).PerFunction() {
+		t.Error("only a URL with {function.name} depends on the function")
+	}
+}
+
 func FuzzResolve(f *testing.F) {
 	f.Add("http://{function.name}/x?y", "cart")
 	f.Add("http+unix:///a.sock/b", "cart")
