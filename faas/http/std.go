@@ -1,0 +1,156 @@
+package http
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	nethttp "net/http"
+	"net/http/httptrace"
+	"sync/atomic"
+	"time"
+
+	"github.com/stateway/stateway/faas/reqreply"
+	"github.com/stateway/stateway/runtime/core"
+)
+
+// newStd makes the net/http client for the host of r.
+func newStd(cfg *Config, tlsConfig *tls.Config, r *route) *nethttp.Client {
+	dialer := &net.Dialer{Timeout: cfg.Connect}
+	t := &nethttp.Transport{
+		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			if r.network == "unix" {
+				network, address = r.network, r.address
+			}
+			return dialer.DialContext(ctx, network, address)
+		},
+		TLSClientConfig:        tlsConfig.Clone(),
+		TLSHandshakeTimeout:    cfg.Connect,
+		ForceAttemptHTTP2:      true,
+		MaxIdleConns:           0,
+		MaxIdleConnsPerHost:    cfg.PoolSize,
+		IdleConnTimeout:        max(cfg.PoolTTL, 0),
+		ResponseHeaderTimeout:  cfg.Read,
+		MaxResponseHeaderBytes: maxHead,
+		DisableCompression:     true, // asked for and undone here, so that limits count after it
+	}
+	if cfg.Proxy != nil {
+		t.Proxy = nethttp.ProxyURL(cfg.Proxy)
+	}
+	c := &nethttp.Client{Transport: t}
+	if cfg.Transport != OkHTTP {
+		c.CheckRedirect = func(*nethttp.Request, []*nethttp.Request) error { return nethttp.ErrUseLastResponse }
+	}
+	return c
+}
+
+// stdLane is a lane over net/http.
+type stdLane struct {
+	client *Client
+	std    *nethttp.Client
+	codec  reqreply.Codec
+}
+
+func (l *stdLane) close() {} // the client's context ends what runs
+
+func (l *stdLane) exchange(j job) core.Outcome {
+	ctx, cancel := context.WithTimeout(l.client.ctx, l.client.budget(j.inv))
+	defer cancel()
+	a, err := l.roundTrip(ctx, cancel, j)
+	if err != nil {
+		if ctx.Err() != nil {
+			err = errors.Join(err, ctx.Err())
+		}
+		return l.client.failure(j, err)
+	}
+	return l.client.outcome(&l.codec, j.route, a)
+}
+
+func (l *stdLane) request(ctx context.Context, j job) (*nethttp.Request, error) {
+	n := l.codec.Prepare(j.inv)
+	body := l.codec.AppendRequest(make([]byte, 0, n)) // net/http may read it after the answer has come: not reused
+	req, err := nethttp.NewRequestWithContext(ctx, nethttp.MethodPost, j.route.url.String(), bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	req.Host = j.route.host
+	req.Header = nethttp.Header{
+		"User-Agent":      {"statefun"},
+		"Content-Type":    {octetStream},
+		"Accept":          {octetStream},
+		"Accept-Encoding": {"gzip,deflate"},
+		"Idempotency-Key": {}, // not sent; it allows net/http to try a stale connection's request again
+	}
+	return req, nil
+}
+
+func (l *stdLane) roundTrip(ctx context.Context, cancel context.CancelFunc, j job) (*answer, error) {
+	cfg := &l.client.cfg
+	var connected atomic.Bool
+	trace := &httptrace.ClientTrace{
+		GetConn: func(string) { connected.Store(false) },
+		GotConn: func(httptrace.GotConnInfo) { connected.Store(true) },
+	}
+	if cfg.Write > 0 {
+		limit := time.AfterFunc(cfg.Connect+cfg.Write, cancel)
+		defer limit.Stop()
+		trace.GotConn = func(httptrace.GotConnInfo) { connected.Store(true); limit.Reset(cfg.Write) }
+		trace.WroteRequest = func(httptrace.WroteRequestInfo) { limit.Stop() }
+	}
+	req, err := l.request(httptrace.WithClientTrace(ctx, trace), j)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := l.std.Do(req) //nolint:gosec // the module file names the URL
+	if err != nil && !connected.Load() {
+		return nil, &connectError{err}
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	return l.read(resp, cancel)
+}
+
+func (l *stdLane) read(resp *nethttp.Response, cancel context.CancelFunc) (*answer, error) {
+	a := &answer{
+		status:     resp.StatusCode,
+		retryAfter: resp.Header.Get("Retry-After"),
+		date:       resp.Header.Get("Date"),
+	}
+	a.contentType([]byte(resp.Header.Get("Content-Type")))
+	for _, v := range resp.Header.Values("Content-Encoding") {
+		a.addEncoding([]byte(v))
+	}
+	cfg := &l.client.cfg
+	limit := cfg.PayloadMaxBytes
+	if !a.ok() {
+		limit = min(limit, maxErrorBody)
+	}
+	var body io.Reader = resp.Body
+	if cfg.Read > 0 {
+		watch := time.AfterFunc(cfg.Read, cancel)
+		defer watch.Stop()
+		body = &watched{body, watch, cfg.Read}
+	}
+	var err error
+	a.body, err = io.ReadAll(io.LimitReader(body, limit+1))
+	if int64(len(a.body)) > limit {
+		a.body, a.tooLarge = a.body[:limit], true
+	}
+	return a, err
+}
+
+// watched bounds the wait for each read.
+type watched struct {
+	r     io.Reader
+	timer *time.Timer
+	each  time.Duration
+}
+
+func (w *watched) Read(p []byte) (int, error) {
+	w.timer.Reset(w.each)
+	return w.r.Read(p)
+}
