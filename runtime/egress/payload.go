@@ -63,10 +63,10 @@ func readKafka(value []byte) (Payload, error) {
 	var p Payload
 	err := readFields(value, map[protowire.Number]field{1: {text: &p.Key}, 2: {bytes: &p.Value}, 3: {text: &p.Stream}})
 	if err != nil {
-		return Payload{}, fmt.Errorf("Kafka record: %w", err)
+		return Payload{}, fmt.Errorf("record for Kafka: %w", err)
 	}
 	if p.Stream == "" {
-		return Payload{}, fmt.Errorf("Kafka record names no topic")
+		return Payload{}, fmt.Errorf("record for Kafka names no topic")
 	}
 	return p, nil
 }
@@ -78,11 +78,11 @@ func readKinesis(value []byte) (Payload, error) {
 	})
 	switch {
 	case err != nil:
-		return Payload{}, fmt.Errorf("Kinesis record: %w", err)
+		return Payload{}, fmt.Errorf("record for Kinesis: %w", err)
 	case p.Stream == "":
-		return Payload{}, fmt.Errorf("Kinesis record names no stream")
+		return Payload{}, fmt.Errorf("record for Kinesis names no stream")
 	case p.Key == "":
-		return Payload{}, fmt.Errorf("Kinesis record has no partition key")
+		return Payload{}, fmt.Errorf("record for Kinesis has no partition key")
 	}
 	return p, nil
 }
@@ -90,10 +90,10 @@ func readKinesis(value []byte) (Payload, error) {
 func readPlayground(value []byte) (Payload, error) {
 	var r struct{ Topic, Payload *string }
 	if err := json.Unmarshal(value, &r); err != nil {
-		return Payload{}, fmt.Errorf(`playground record: want {"topic": text, "payload": text}: %w`, err)
+		return Payload{}, fmt.Errorf(`record for a playground: want {"topic": text, "payload": text}: %w`, err)
 	}
 	if r.Topic == nil || *r.Topic == "" || r.Payload == nil {
-		return Payload{}, fmt.Errorf(`playground record lacks "topic" or "payload"`)
+		return Payload{}, fmt.Errorf(`record for a playground lacks "topic" or "payload"`)
 	}
 	return Payload{Stream: *r.Topic, Value: []byte(*r.Payload)}, nil
 }
@@ -188,7 +188,7 @@ func varint(value []byte) (v uint64, ok bool) {
 		return 0, true
 	}
 	v, n := binary.Uvarint(value[1:])
-	return v, value[0] == 1<<3|0 && n == len(value)-1
+	return v, value[0] == 1<<3 && n == len(value)-1
 }
 
 func unwrapText(value []byte) (text string, ok bool) {

@@ -47,25 +47,25 @@ func TestNormalise(t *testing.T) {
 			name: "Kafka record without key", typename: egress.TypeKafkaRecord, value: kafka(t, "t", "", "v"),
 			want: egress.Payload{Stream: "t", Value: []byte("v")},
 		},
-		{name: "Kafka record without topic", typename: egress.TypeKafkaRecord, value: kafka(t, "", "k", "v"), err: "Kafka record names no topic"},
+		{name: "Kafka record without topic", typename: egress.TypeKafkaRecord, value: kafka(t, "", "k", "v"), err: "record for Kafka names no topic"},
 		{
 			name: "Kafka record with a field to come", typename: egress.TypeKafkaRecord,
 			value: append(kafka(t, "t", "k", "v"), 0x48, 7),
 			want:  egress.Payload{Stream: "t", Key: "k", Value: []byte("v")},
 		},
-		{name: "Kafka record cut short", typename: egress.TypeKafkaRecord, value: kafka(t, "t", "k", "v")[:4], err: "Kafka record: unexpected EOF"},
-		{name: "Kafka key that is no text", typename: egress.TypeKafkaRecord, value: []byte{0x0a, 1, 0xff}, err: "Kafka record: field 1 is not UTF-8 text"},
+		{name: "Kafka record cut short", typename: egress.TypeKafkaRecord, value: kafka(t, "t", "k", "v")[:4], err: "record for Kafka: unexpected EOF"},
+		{name: "Kafka key that is no text", typename: egress.TypeKafkaRecord, value: []byte{0x0a, 1, 0xff}, err: "record for Kafka: field 1 is not UTF-8 text"},
 		{
 			name: "Kinesis record", typename: egress.TypeKinesisRecord, value: kinesis(t, "s", "k", "12", "v"),
 			want: egress.Payload{Stream: "s", Key: "k", ExplicitHashKey: "12", Value: []byte("v")},
 		},
-		{name: "Kinesis record without key", typename: egress.TypeKinesisRecord, value: kinesis(t, "s", "", "", "v"), err: "Kinesis record has no partition key"},
-		{name: "Kinesis record without stream", typename: egress.TypeKinesisRecord, value: kinesis(t, "", "k", "", "v"), err: "Kinesis record names no stream"},
+		{name: "Kinesis record without key", typename: egress.TypeKinesisRecord, value: kinesis(t, "s", "", "", "v"), err: "record for Kinesis has no partition key"},
+		{name: "Kinesis record without stream", typename: egress.TypeKinesisRecord, value: kinesis(t, "", "k", "", "v"), err: "record for Kinesis names no stream"},
 		{
 			name: "playground record", typename: egress.TypePlaygroundRecord, value: []byte(`{"topic":"greetings","payload":"Hi Bob"}`),
 			want: egress.Payload{Stream: "greetings", Value: []byte("Hi Bob")},
 		},
-		{name: "playground record without payload", typename: egress.TypePlaygroundRecord, value: []byte(`{"topic":"greetings"}`), err: `playground record lacks "topic" or "payload"`},
+		{name: "playground record without payload", typename: egress.TypePlaygroundRecord, value: []byte(`{"topic":"greetings"}`), err: `record for a playground lacks "topic" or "payload"`},
 		{name: "any typed value", typename: "a/b", value: []byte("x"), want: egress.Payload{Typename: "a/b", Value: []byte("x")}},
 	}
 	for _, tt := range tests {

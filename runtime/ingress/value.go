@@ -15,7 +15,7 @@ const (
 
 const (
 	tagTypename = 1<<3 | 2 // field 1, length-delimited
-	tagHasValue = 2<<3 | 0 // field 2, varint
+	tagHasValue = 2 << 3   // field 2, varint
 	tagValue    = 3<<3 | 2 // field 3, length-delimited
 	tagText     = 1<<3 | 2 // field 1 of the string wrapper
 	tagLong     = 1<<3 | 1 // field 1 of the long wrapper, 64 bits

@@ -145,7 +145,7 @@ func (w Emitter) emitAll(t *testing.T, l *lane, recs []egress.Record) {
 
 func testEmit(t *testing.T, w Emitter) {
 	e := w.Open(t, 1)
-	defer e.Close()
+	defer shut(t, e)
 	l := newLane(t, e, 0)
 	w.emitAll(t, l, w.records(500))
 	if l.ok != 500 || len(l.errs) != 0 {
@@ -159,7 +159,7 @@ func testEmit(t *testing.T, w Emitter) {
 func testLanes(t *testing.T, w Emitter) {
 	const lanes, each = 4, 200
 	e := w.Open(t, lanes)
-	defer e.Close()
+	defer shut(t, e)
 	var all sync.WaitGroup
 	for i := range lanes {
 		all.Go(func() { w.emitAll(t, newLane(t, e, i), w.records(each)) })
@@ -172,7 +172,7 @@ func testLanes(t *testing.T, w Emitter) {
 
 func testWindow(t *testing.T, w Emitter) {
 	e := w.Open(t, 2)
-	defer e.Close()
+	defer shut(t, e)
 	recs := w.records(3000)
 	full, other := newLane(t, e, 0), newLane(t, e, 1)
 	total, stopped := 0, false
@@ -235,7 +235,7 @@ func testCloseAnswers(t *testing.T, w Emitter) {
 
 func testEmpty(t *testing.T, w Emitter) {
 	e := w.Open(t, 1)
-	defer e.Close()
+	defer shut(t, e)
 	if n := e.Emit(0, nil, func(int, int, error) { t.Error("done") }); n != 0 {
 		t.Errorf("took %d of no records", n)
 	}
@@ -243,8 +243,15 @@ func testEmpty(t *testing.T, w Emitter) {
 
 func testValidate(t *testing.T, w Emitter) {
 	e := w.Open(t, 1)
-	defer e.Close()
+	defer shut(t, e)
 	checkValidate(t, e, w.Record(0), w.Bad)
+}
+
+func shut(t *testing.T, e egress.Egress) {
+	t.Helper()
+	if err := e.Close(); err != nil {
+		t.Errorf("close: %v", err)
+	}
 }
 
 func checkValidate(t *testing.T, e egress.Egress, good egress.Record, bad []egress.Record) {

@@ -98,7 +98,7 @@ func testUnpublished(t *testing.T, w Publisher) {
 
 func testPublish(t *testing.T, w Publisher) {
 	p := w.Open(t)
-	defer p.Close()
+	defer shut(t, p)
 	published(t, p, 0, 0)
 	var want []string
 	for _, n := range []core.CheckpointID{1, 2, 7, 1000} {
@@ -114,7 +114,7 @@ func testPublish(t *testing.T, w Publisher) {
 
 func testRepeats(t *testing.T, w Publisher) {
 	p := w.Open(t)
-	defer p.Close()
+	defer shut(t, p)
 	published(t, p, 0, 0)
 	want := w.publish(t, p, 0, 3, 5)
 	w.publish(t, p, 0, 3, 5)
@@ -124,7 +124,7 @@ func testRepeats(t *testing.T, w Publisher) {
 
 func testUnasked(t *testing.T, w Publisher) {
 	p := w.Open(t)
-	defer p.Close()
+	defer shut(t, p)
 	recs, _ := w.checkpoint(0, 1, 1)
 	if err := p.Publish(t.Context(), 0, 1, recs); err == nil {
 		t.Error("no error")
@@ -152,7 +152,7 @@ func testReopen(t *testing.T, w Publisher) {
 
 func testPublisherLanes(t *testing.T, w Publisher) {
 	p := w.Open(t)
-	defer p.Close()
+	defer shut(t, p)
 	for lane := range p.Lanes() {
 		published(t, p, lane, 0)
 	}
@@ -172,7 +172,7 @@ func testPublisherLanes(t *testing.T, w Publisher) {
 
 func testPublisherContext(t *testing.T, w Publisher) {
 	p := w.Open(t)
-	defer p.Close()
+	defer shut(t, p)
 	published(t, p, 0, 0)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -189,6 +189,6 @@ func testPublisherContext(t *testing.T, w Publisher) {
 
 func testPublisherValidate(t *testing.T, w Publisher) {
 	p := w.Open(t)
-	defer p.Close()
+	defer shut(t, p)
 	checkValidate(t, p, w.Record("x"), w.Bad)
 }

@@ -185,7 +185,7 @@ func TestPublisherAsksAfterAFailure(t *testing.T) {
 	if _, err := p.Published(t.Context(), 0); err != nil {
 		t.Fatal(err)
 	}
-	d.failAt = d.ops + 4 // the entry's write: the records are synced
+	d.failAt = d.ops + 2 // the records' sync
 	if err := p.Publish(t.Context(), 0, 1, recordsOf(1)); !errors.Is(err, errIO) {
 		t.Fatalf("publish: %v", err)
 	}

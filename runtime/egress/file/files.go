@@ -57,8 +57,7 @@ func (disk) SyncFolder(name string) error {
 	if err != nil {
 		return err
 	}
-	defer d.Close()
-	return d.Sync()
+	return errors.Join(d.Sync(), d.Close())
 }
 
 func (f diskFile) Size() (int64, error) {

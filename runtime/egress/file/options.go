@@ -43,7 +43,7 @@ func (o Options) validate() error {
 		errs = append(errs, errors.New("path is missing"))
 	}
 	if o.Lanes < 0 || o.Records < 0 || o.Bytes < 0 {
-		errs = append(errs, fmt.Errorf("Lanes %d, Records %d and Bytes %d: none can be below zero", o.Lanes, o.Records, o.Bytes))
+		errs = append(errs, fmt.Errorf("options Lanes %d, Records %d and Bytes %d: none can be below zero", o.Lanes, o.Records, o.Bytes))
 	}
 	return errors.Join(errs...)
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/stateway/stateway/runtime/egress"
 )
 
-// ErrFenced: a later process has asked Published for the lane.
+// ErrFenced means that a later process has asked Published for the lane.
 var ErrFenced = errors.New("fenced by a later publisher")
 
 // World is what has arrived outside. Safe for concurrent use.

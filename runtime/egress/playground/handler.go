@@ -18,7 +18,7 @@ func topicOfPath(escaped string) (string, bool) {
 func (e *Egress) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	topic, ok := topicOfPath(r.URL.EscapedPath())
 	if _, known := e.topics[topic]; !ok || !known {
-		answer(w, http.StatusMethodNotAllowed, nil, true)
+		_ = answer(w, http.StatusMethodNotAllowed, nil, true)
 		return
 	}
 	if r.Method == http.MethodHead {
@@ -26,12 +26,12 @@ func (e *Egress) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if e.Len(topic) > 0 {
 			status = http.StatusOK
 		}
-		answer(w, status, nil, true)
+		_ = answer(w, status, nil, true)
 		return
 	}
 	x, ok := e.take(topic)
 	if !ok {
-		answer(w, http.StatusNotFound, nil, true)
+		_ = answer(w, http.StatusNotFound, nil, true)
 		return
 	}
 	defer e.takers.Done()

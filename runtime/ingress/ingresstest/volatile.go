@@ -100,6 +100,13 @@ func (v Volatile) serve(t *testing.T, s ingress.Sink) (in ingress.Ingress, stop 
 	return in, func() { cancel(); reads.Wait() }
 }
 
+func shut(t *testing.T, in ingress.Ingress) {
+	t.Helper()
+	if err := in.Close(); err != nil {
+		t.Errorf("close: %v", err)
+	}
+}
+
 // send sends in the background.
 func (v Volatile) send(t *testing.T, in ingress.Ingress) chan error {
 	answer := make(chan error, 1)
@@ -120,7 +127,7 @@ func unanswered(t *testing.T, answer chan error) {
 
 func testVolatilePartitions(t *testing.T, v Volatile) {
 	in := v.Open(t)
-	defer in.Close()
+	defer shut(t, in)
 	for range 2 {
 		parts, err := in.Partitions(t.Context(), nil)
 		if err != nil || len(parts) == 0 {
@@ -140,7 +147,7 @@ func testVolatilePartitions(t *testing.T, v Volatile) {
 func testAnswerAfterAck(t *testing.T, v Volatile) {
 	var g gate
 	in, stop := v.serve(t, &g)
-	defer in.Close()
+	defer shut(t, in)
 	defer stop()
 	one, two := v.send(t, in), v.send(t, in)
 	unanswered(t, one)
@@ -170,20 +177,20 @@ func testAckFails(t *testing.T, v Volatile) {
 			t.Errorf("%v was answered as a success", cause)
 		}
 		stop()
-		in.Close()
+		shut(t, in)
 	}
 }
 
 func testNoRead(t *testing.T, v Volatile) {
 	in := v.Open(t)
-	defer in.Close()
+	defer shut(t, in)
 	v.fails(t, v.send(t, in))
 }
 
 func testNoCredit(t *testing.T, v Volatile) {
 	g := gate{shut: true}
 	in, stop := v.serve(t, &g)
-	defer in.Close()
+	defer shut(t, in)
 	defer stop()
 	v.fails(t, v.send(t, in))
 }
@@ -191,7 +198,7 @@ func testNoCredit(t *testing.T, v Volatile) {
 func testNoCommit(t *testing.T, v Volatile) {
 	var g gate
 	in, stop := v.serve(t, &g)
-	defer in.Close()
+	defer shut(t, in)
 	defer stop()
 	v.fails(t, v.send(t, in))
 	g.ack(nil) // late, and nobody waits: must not block
@@ -213,7 +220,7 @@ func (v Volatile) fails(t *testing.T, answer chan error) {
 func testReadEnds(t *testing.T, v Volatile) {
 	var g gate
 	in, stop := v.serve(t, &g)
-	defer in.Close()
+	defer shut(t, in)
 	taken := v.send(t, in)
 	g.mu.Lock()
 	g.shut = true

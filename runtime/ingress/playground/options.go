@@ -65,7 +65,7 @@ func setDefault[T comparable](field *T, value T) {
 func (o Options) validate() error {
 	var errs []error
 	if o.Known == nil {
-		errs = append(errs, errors.New("Known is missing"))
+		errs = append(errs, errors.New("option Known is missing"))
 	}
 	for _, f := range []struct {
 		name  string
@@ -80,7 +80,7 @@ func (o Options) validate() error {
 		{"BodyWait", int64(o.BodyWait)},
 	} {
 		if f.value < 0 {
-			errs = append(errs, fmt.Errorf("%s is below zero: %d", f.name, f.value))
+			errs = append(errs, fmt.Errorf("option %s is below zero: %d", f.name, f.value))
 		}
 	}
 	return errors.Join(errs...)
