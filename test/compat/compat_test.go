@@ -3,9 +3,11 @@ package compat
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"testing"
 
+	"github.com/stateway/stateway/runtime/module"
 	"github.com/stateway/stateway/test/harness"
 )
 
@@ -49,5 +51,12 @@ func TestRuntime(t *testing.T) {
 			runScenarios(t, l, n)
 			t.Run("survives kill -9", func(t *testing.T) { checkRestart(t, n) })
 		})
+	}
+}
+
+func TestModuleFileIsValid(t *testing.T) {
+	text := fmt.Sprintf(moduleFile, "http://127.0.0.1:8000/statefun", 8090, 8091, "/tmp/a", "/tmp/b")
+	if _, _, err := module.Parse(module.Options{Strict: true}, module.Source{Name: "module.yaml", Data: []byte(text)}); err != nil {
+		t.Error(err)
 	}
 }

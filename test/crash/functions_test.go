@@ -2,6 +2,7 @@ package crash
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 	"testing"
 
@@ -9,6 +10,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/stateway/stateway/protocol/reqreply"
+	"github.com/stateway/stateway/runtime/module"
 	"github.com/stateway/stateway/test/crash/bank"
 )
 
@@ -148,5 +150,12 @@ func TestDrawIsRepeatableAndCoversEverything(t *testing.T) {
 	}
 	if hops == 0 || lates == 0 || slots == 0 {
 		t.Errorf("200 operations with %d hops, %d ms of delay, %d slots", hops, lates, slots)
+	}
+}
+
+func TestModuleFileIsValid(t *testing.T) {
+	text := fmt.Sprintf(moduleFile, "127.0.0.1:8000", 8090, 8091, "/tmp/a", "/tmp/b")
+	if _, _, err := module.Parse(module.Options{Strict: true}, module.Source{Name: "module.yaml", Data: []byte(text)}); err != nil {
+		t.Error(err)
 	}
 }

@@ -1,0 +1,23 @@
+package main
+
+// The node's metrics that the bench reads. docs/operations.md documents them; if one is renamed, this file is all that follows.
+const (
+	// metricMessages counts messages that a function has processed, metricRequests the requests that carried them.
+	metricMessages = "stateway_invocations_total"
+	metricRequests = "stateway_requests_total"
+
+	// metricEgressRecords counts records that reached an egress; metricEgressAge is the histogram of the discard egress: seconds from the
+	// timestamp in a record to its arrival.
+	metricEgressRecords = "stateway_egress_records_total"
+	metricEgressAge     = "stateway_egress_latency_seconds"
+
+	// metricSegmentBytes and metricBaseBytes count uploaded bytes before compression, metricRowBytes the keys and values of the
+	// rows in segments. metricCheckpoints counts commits.
+	metricSegmentBytes = "stateway_segment_uncompressed_bytes_total"
+	metricRowBytes     = "stateway_segment_row_bytes_total"
+	metricBaseBytes    = "stateway_base_bytes_total"
+	metricCheckpoints  = "stateway_checkpoints_total"
+
+	// metricCutSeconds is the histogram of the CPU time of one cut on one worker.
+	metricCutSeconds = "stateway_cut_seconds"
+)

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"context"
+)
+
+// row is one line of the table.
+type row struct {
+	name       string
+	about      string
+	reach, aim string
+	measure    func(context.Context, *bench) (values, error)
+}
+
+const (
+	lean    = "./bench/fnserver"
+	withSDK = "./bench/fnserver-sdk"
+)
+
+// rows are all rows, in the order of the table.
+func rows() []row {
+	return []row{
+		{
+			"http", "HTTP request-reply, 100,000 Addresses, one record a message, as fast as it goes", "45,000/s, 25 µs", "60,000/s, 15 µs",
+			load{functions: lean, addresses: 100_000}.measure,
+		},
+		{
+			"http-sdk", "the same, functions with the Go SDK on net/http", "", "",
+			load{functions: withSDK, addresses: 100_000}.measure,
+		},
+		{
+			"http-paced", "the same as http at 2,500/s: generator to egress", "p50 0.8 ms, p99 5 ms", "p50 0.3 ms",
+			load{functions: lean, addresses: 100_000, rate: 2500}.measure,
+		},
+		{"http-1000", "1,000 Addresses, as fast as it goes", "80,000/s", "200,000/s", load{functions: lean, addresses: 1000}.measure},
+		{"http-hot", "one hot Address over HTTP", "300,000/s", "600,000/s", load{functions: lean, addresses: 1}.measure},
+		{"embedded", "embedded functions, 100,000 Addresses", "500,000/s", "1,500,000/s", load{addresses: 100_000, embedded: true}.measure},
+		{"start", "start to ready, empty; median of 5", "0.2 s", "0.1 s", measureStart},
+		{"recovery", "kill -9 after many invocations, to the first served", "0.5 s", "0.3 s", measureRecovery},
+		{"idle", "resident memory, idle for 2 s", "50 MB", "", measureIdle},
+		{"limit-http", "limit: a bare client against the same function server, same payloads", "", "", measureEcho},
+		{"limit-map", "limit: a bare map update, 100,000 keys, one core", "", "", measureMap},
+	}
+}
+
+func rowNames() []string {
+	var names []string
+	for _, r := range rows() {
+		names = append(names, r.name)
+	}
+	return names
+}

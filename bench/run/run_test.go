@@ -1,0 +1,118 @@
+package main
+
+import (
+	"bufio"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/stateway/stateway/runtime/module"
+	"github.com/stateway/stateway/test/harness"
+)
+
+func TestModulesAreValid(t *testing.T) {
+	for name, a := range map[string]application{
+		"http":     {functions: "http://127.0.0.1:8000/", addresses: 100_000},
+		"paced":    {functions: "http://127.0.0.1:8000/", addresses: 100_000, rate: 2500},
+		"idle":     {functions: "http://127.0.0.1:8000/", idlePort: 8090},
+		"embedded": {addresses: 100_000},
+	} {
+		opts := module.Options{Strict: true}
+		if a.functions == "" {
+			opts.Embedded, opts.Functions = true, []string{"bench/counter"}
+		}
+		if _, _, err := module.Parse(opts, module.Source{Name: name, Data: []byte(a.yaml())}); err != nil {
+			t.Errorf("%s: %v\n%s", name, err, a.yaml())
+		}
+	}
+}
+
+func TestCompare(t *testing.T) {
+	parse := func(text string) harness.Metrics {
+		m, err := harness.ParseMetrics([]byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m
+	}
+	start := time.Now()
+	before := sample{
+		at: start, node: usage{cpu: time.Second}, functions: usage{cpu: time.Second},
+		metrics: parse(metricMessages + " 100\n" + metricRequests + "{endpoint=\"a\"} 50\n"),
+	}
+	after := sample{
+		at: start.Add(2 * time.Second), node: usage{cpu: 3 * time.Second, resident: 5e6, peak: 7e6}, functions: usage{cpu: 1500 * time.Millisecond},
+		metrics: parse(strings.Join([]string{
+			metricMessages + `{function="x"} 1000`, metricMessages + `{function="y"} 100`, metricRequests + `{endpoint="a"} 550`,
+			metricSegmentBytes + " 1200", metricRowBytes + " 1000",
+			metricEgressAge + `_bucket{le="0.001"} 500`, metricEgressAge + `_bucket{le="0.002"} 1000`, metricEgressAge + `_bucket{le="+Inf"} 1000`,
+		}, "\n")),
+	}
+	got, err := compare(before, after)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := values{
+		messagesPerSecond: 500, requestsPerSecond: 250, messagesPerRequest: 2, nodeMicros: 2000, functionMicros: 500,
+		residentMB: 5, peakMB: 7, segmentRatio: 1.2, segmentBytesPerMessage: 1.2, latencyP50: 1, latencyP99: 1.98,
+	}
+	if diff := cmp.Diff(want, got, cmpopts.EquateApprox(0, 1e-9)); diff != "" {
+		t.Errorf("values (-want +got):\n%s", diff)
+	}
+	if _, err := compare(before, before); err == nil {
+		t.Error("no error for a node that did nothing")
+	}
+}
+
+func TestUsage(t *testing.T) {
+	cpu, err := parseCPU([]byte("42 (a (b) c) S 1 2 3 4 5 6 7 8 9 10 150 50 0 0 20 0"))
+	if err != nil || cpu != 2*time.Second {
+		t.Errorf("got %v, %v, want 2s", cpu, err)
+	}
+	for _, bad := range []string{"", "42 (a", "42 (a) S 1 2", "42 (a) S 1 2 3 4 5 6 7 8 9 10 x 50"} {
+		if _, err := parseCPU([]byte(bad)); err == nil {
+			t.Errorf("no error for %q", bad)
+		}
+	}
+	size, err := parseKB([]byte("Name:\tx\nVmRSS:\t   12 kB\n"), "VmRSS:")
+	if err != nil || size != 12*1024 {
+		t.Errorf("got %v, %v, want 12288", size, err)
+	}
+	for _, bad := range []string{"", "VmRSS:", "VmRSS: x kB"} {
+		if _, err := parseKB([]byte(bad), "VmRSS:"); err == nil {
+			t.Errorf("no error for %q", bad)
+		}
+	}
+}
+
+func TestSkipAnswer(t *testing.T) {
+	const whole = "HTTP/1.1 200 OK\r\nContent-Type: x\r\nContent-Length: 3\r\n\r\nabc"
+	r := bufio.NewReader(strings.NewReader(whole + "next"))
+	if err := skipAnswer(r); err != nil {
+		t.Fatal(err)
+	}
+	if rest, _ := r.ReadString(0); rest != "next" {
+		t.Errorf("%q is left, want next", rest)
+	}
+	for _, bad := range []string{"", whole[:20], "HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n"} {
+		if err := skipAnswer(bufio.NewReader(strings.NewReader(bad))); err == nil {
+			t.Errorf("no error for %q", bad)
+		}
+	}
+}
+
+func TestReport(t *testing.T) {
+	var out strings.Builder
+	report{Machine: machine{CPU: "cpu", Cores: 2}, Rows: []rowResult{
+		{Name: "http", About: "load", Reach: "45,000/s", Values: values{messagesPerSecond: 50_000, nodeMicros: 12.34, baseBytesPerMessage: 3}},
+		{Name: "embedded", About: "other", Error: "not there\nmore"},
+	}}.print(&out)
+	for _, want := range []string{"50000", "12.3", "45,000/s", "http: load (baseBytesPerMessage 3)", "embedded: other (not measured: not there)"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in\n%s", want, out.String())
+		}
+	}
+}
