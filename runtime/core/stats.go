@@ -70,3 +70,44 @@ func (w *Worker) Gauges() Gauges {
 
 // Epoch is the open epoch.
 func (w *Worker) Epoch() Epoch { return w.epoch }
+
+// Plus adds another worker's counters.
+func (s WorkerStats) Plus(o WorkerStats) WorkerStats {
+	s.Tries += o.Tries
+	s.Invocations += o.Invocations
+	s.Consumed += o.Consumed
+	s.Stale += o.Stale
+	s.Repeats += o.Repeats
+	s.Timers += o.Timers
+	s.Cancelled += o.Cancelled
+	s.EgressRecords += o.EgressRecords
+	s.Expired += o.Expired
+	s.Held += o.Held
+	s.DeadLetters += o.DeadLetters
+	s.Dropped += o.Dropped
+	s.Rows += o.Rows
+	return s
+}
+
+// Plus adds another worker's counters.
+func (s TypeStats) Plus(o TypeStats) TypeStats {
+	s.In += o.In
+	s.Invocations += o.Invocations
+	s.Failures += o.Failures
+	s.Messages += o.Messages
+	return s
+}
+
+// Plus adds what another worker holds.
+func (g Gauges) Plus(o Gauges) Gauges {
+	g.Instances += o.Instances
+	g.Ready += o.Ready
+	g.InFlight += o.InFlight
+	g.Troubled += o.Troubled
+	g.MailBytes += o.MailBytes
+	g.OverlayBytes += o.OverlayBytes
+	g.CacheBytes += o.CacheBytes
+	g.DiskBytes += o.DiskBytes
+	g.OutboxBytes += o.OutboxBytes
+	return g
+}

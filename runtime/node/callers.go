@@ -1,0 +1,43 @@
+package node
+
+import (
+	"fmt"
+
+	"github.com/stateway/stateway/runtime/core"
+)
+
+// openCallers opens all endpoints.
+func (g *generation) openCallers() error {
+	for i, e := range g.node.cfg.Parts.Endpoints {
+		id := core.EndpointID(i) //nolint:gosec // a short list
+		c, err := e.Open(g.deliver, func(limit int) {
+			share := max(1, (limit+len(g.workers)-1)/len(g.workers))
+			g.broadcast(core.Window{Endpoint: id, Limit: share})
+		})
+		if err != nil {
+			return fmt.Errorf("open endpoint %s: %w", e.Core.Name, err)
+		}
+		g.callers = append(g.callers, c)
+	}
+	return nil
+}
+
+// deliver gives outcomes to the workers that made the tries.
+func (g *generation) deliver(results []core.Result) {
+	counts := make([]int, len(g.workers))
+	for i := range results {
+		counts[results[i].Invocation.Try.Worker]++
+	}
+	for w, n := range counts {
+		if n == 0 {
+			continue
+		}
+		own := make([]core.Result, 0, n)
+		for i := range results {
+			if int(results[i].Invocation.Try.Worker) == w {
+				own = append(own, results[i])
+			}
+		}
+		g.workers[w].inbox.put(core.Results{Results: own})
+	}
+}

@@ -1,0 +1,103 @@
+package node
+
+import (
+	"log/slog"
+	"runtime"
+	"time"
+
+	"github.com/stateway/stateway/runtime/checkpoint"
+	"github.com/stateway/stateway/runtime/core"
+	"github.com/stateway/stateway/runtime/egress"
+	"github.com/stateway/stateway/runtime/ingress"
+)
+
+// Config is what a node runs.
+type Config struct {
+	// Data is the data directory: shards and the lock. Required.
+	Data string
+	// Bucket is the only durable thing. Required.
+	Bucket checkpoint.Bucket
+	// Application names the application in the bucket. Required.
+	Application string
+	// Shards is fixed when the application is created. Zero means 64, or whatever an existing application has.
+	Shards int
+	// Workers is the number of worker goroutines. Zero means one per core.
+	Workers int
+	// CheckpointEvery is the pause between two checkpoints. Zero means one second. Shorter lowers the latency of
+	// exactly-once egress and costs one segment and one manifest each time.
+	CheckpointEvery time.Duration
+	// Lease is how long a node that does not hold the dead one's data directory waits before it takes over. Zero means two seconds.
+	Lease time.Duration
+	// Memory bounds messages, overlays, cached state and block cache, in bytes. Zero means 512 MiB. The process needs
+	// about half as much again.
+	Memory int64
+	// Contact is host:port of the admin server, where another process asks whether this one lives before it takes over. Without
+	// it, a standing-still log is enough.
+	Contact string
+	// Log gets what an operator should know. Nil means slog.Default.
+	Log *slog.Logger
+
+	// Module is the fingerprint of what the application consists of.
+	Module [32]byte
+	// Parts are the endpoints, ingresses and egresses.
+	Parts Parts
+	// AllowDropped names ingresses, egresses and function types that may be missing from Parts although positions or rows of them exist.
+	AllowDropped []string
+}
+
+// Parts is what an application consists of.
+type Parts struct {
+	Endpoints  []Endpoint
+	EndpointOf func(core.FunctionType) (core.EndpointID, bool)
+	Ingresses  []Ingress
+	Egresses   []Egress
+}
+
+// Endpoint is where functions are served.
+type Endpoint struct {
+	Core core.Endpoint
+	// Open makes what calls the functions. Deliver takes outcomes in batches and keeps nothing of the slice; window tells how many
+	// tries all workers together may have under way. Both may be called from any goroutine and do not block.
+	Open func(deliver func([]core.Result), window func(limit int)) (Caller, error)
+}
+
+// Caller calls functions.
+type Caller interface {
+	// Submit takes tries; each comes back as one outcome. It does not block.
+	Submit(tries []*core.Invocation)
+	// Close gives up what is under way and returns when no outcome will be delivered any more.
+	Close() error
+}
+
+// Ingress is a source of records, by the id that positions are kept under.
+type Ingress struct {
+	ID   string
+	Open func() (ingress.Ingress, error)
+}
+
+// Egress is a sink of records. Open returns an egress.Emitter, or an egress.Publisher if Core.AfterCommit is set.
+type Egress struct {
+	Core core.Egress
+	Open func(app core.ApplicationID, lanes int) (egress.Egress, error)
+}
+
+func (c Config) withDefaults() Config {
+	if c.Workers == 0 {
+		c.Workers = runtime.GOMAXPROCS(0)
+	}
+	if c.CheckpointEvery == 0 {
+		c.CheckpointEvery = time.Second
+	}
+	if c.Lease == 0 {
+		c.Lease = 2 * time.Second
+	}
+	if c.Memory == 0 {
+		c.Memory = 512 << 20
+	}
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	return c
+}
+
+const defaultShards = 64

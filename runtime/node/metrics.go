@@ -1,0 +1,145 @@
+package node
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// metrics are what the node measures itself; the rest is asked of the workers when somebody looks.
+type metrics struct {
+	checkpoints  atomic.Uint64
+	lastNanos    atomic.Int64
+	totalNanos   atomic.Int64
+	rowBytes     atomic.Int64
+	segmentBytes atomic.Int64
+	segments     atomic.Int64
+	baseBytes    atomic.Int64
+	bases        atomic.Int64
+}
+
+// committed counts a committed checkpoint and the time since it began.
+func (m *metrics) committed(took time.Duration) {
+	m.checkpoints.Add(1)
+	m.lastNanos.Store(int64(took))
+	m.totalNanos.Add(int64(took))
+}
+
+func (m *metrics) segment(rows, length int64) {
+	m.segments.Add(1)
+	m.rowBytes.Add(rows)
+	m.segmentBytes.Add(length)
+}
+
+func (m *metrics) base(length int64) {
+	m.bases.Add(1)
+	m.baseBytes.Add(length)
+}
+
+func desc(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc("stateway_"+name, help, labels, nil)
+}
+
+var (
+	descCheckpoints   = desc("checkpoints_total", "Checkpoints committed by this process.")
+	descCheckpoint    = desc("checkpoint_seconds_total", "Time from the beginning to the commit of all checkpoints together.")
+	descCheckpointNow = desc("checkpoint_last_seconds", "The same of the last checkpoint.")
+	descCommitted     = desc("checkpoint_last_number", "Number of the last committed checkpoint.")
+	descGeneration    = desc("generation", "Control log number of the claim under which this process leads; 0 if it does not.")
+	descSegments      = desc("segments_total", "Segments stored.")
+	descSegmentBytes  = desc("segment_bytes_total", "Bytes of stored segments.")
+	descRowBytes      = desc("segment_row_bytes_total", "Bytes of the rows in stored segments before compression.")
+	descRows          = desc("segment_rows_total", "Rows handed over for segments.")
+	descBases         = desc("bases_total", "Bases refreshed.")
+	descBaseBytes     = desc("base_bytes_total", "Bytes of the files of refreshed bases.")
+	descTries         = desc("tries_total", "Tries handed to endpoints.")
+	descInvocations   = desc("invocations_total", "Accepted invocations.", "function")
+	descMessages      = desc("messages_total", "Messages that arrived at a function type.", "function")
+	descFailures      = desc("failures_total", "Failed tries.", "function")
+	descSent          = desc("messages_sent_total", "Messages that functions of a type sent.", "function")
+	descConsumed      = desc("messages_consumed_total", "Messages of accepted invocations.")
+	descStale         = desc("stale_outcomes_total", "Outcomes of tries that were given up before.")
+	descRepeats       = desc("repeats_total", "Messages dropped for their dedupe id.")
+	descTimers        = desc("delayed_total", "Delayed messages that came due.")
+	descExpired       = desc("expired_total", "States and dedupe ids that the sweep deleted.")
+	descDead          = desc("dead_letters_total", "Messages sent to dead letters.")
+	descHeld          = desc("held_addresses", "Addresses that are held.")
+	descTroubled      = desc("failing_addresses", "Addresses whose head message is failing or held.")
+	descReady         = desc("ready_addresses", "Addresses that wait for a place at their endpoint.")
+	descInFlight      = desc("in_flight", "Tries under way.")
+	descEgress        = desc("egress_records_total", "Records that functions sent to egresses.")
+	descUnpublished   = desc("egress_unpublished", "Records of an egress that are not published.", "egress")
+	descMemory        = desc("memory_bytes", "What the core holds in memory.", "kind")
+	descBacklog       = desc("disk_backlog_bytes", "Waiting messages that lie in the shards only.")
+	descInstances     = desc("instances", "Addresses in memory.")
+	descShardBytes    = desc("shard_disk_bytes", "Bytes of the shards' files.")
+	descCache         = desc("shard_cache_bytes", "Bytes in the block cache.")
+)
+
+// Describe implements prometheus.Collector.
+func (n *Node) Describe(out chan<- *prometheus.Desc) { prometheus.DescribeByCollect(n, out) }
+
+// Collect implements prometheus.Collector. It asks each worker for its numbers.
+func (n *Node) Collect(out chan<- prometheus.Metric) {
+	count := func(d *prometheus.Desc, v float64, labels ...string) {
+		out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, v, labels...)
+	}
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	m := &n.metrics
+	count(descCheckpoints, float64(m.checkpoints.Load()))
+	count(descCheckpoint, time.Duration(m.totalNanos.Load()).Seconds())
+	gauge(descCheckpointNow, time.Duration(m.lastNanos.Load()).Seconds())
+	count(descSegments, float64(m.segments.Load()))
+	count(descSegmentBytes, float64(m.segmentBytes.Load()))
+	count(descRowBytes, float64(m.rowBytes.Load()))
+	count(descBases, float64(m.bases.Load()))
+	count(descBaseBytes, float64(m.baseBytes.Load()))
+	g := n.generation()
+	if g == nil {
+		gauge(descGeneration, 0)
+		return
+	}
+	gauge(descGeneration, float64(g.id))
+	gauge(descCommitted, float64(g.coordinator.committedState().Checkpoint))
+	sets := n.set.Metrics()
+	gauge(descShardBytes, float64(sets.DiskBytes))
+	gauge(descCache, float64(sets.CacheBytes))
+	collectWorkers(g, count, gauge)
+}
+
+type emitMetric func(d *prometheus.Desc, v float64, labels ...string)
+
+func collectWorkers(g *generation, count, gauge emitMetric) {
+	s := g.workerStatus()
+	count(descTries, float64(s.stats.Tries))
+	count(descConsumed, float64(s.stats.Consumed))
+	count(descStale, float64(s.stats.Stale))
+	count(descRepeats, float64(s.stats.Repeats))
+	count(descTimers, float64(s.stats.Timers))
+	count(descExpired, float64(s.stats.Expired))
+	count(descDead, float64(s.stats.DeadLetters))
+	count(descEgress, float64(s.stats.EgressRecords))
+	count(descRows, float64(s.stats.Rows))
+	gauge(descHeld, float64(s.stats.Held))
+	gauge(descTroubled, float64(s.gauges.Troubled))
+	gauge(descReady, float64(s.gauges.Ready))
+	gauge(descInFlight, float64(s.gauges.InFlight))
+	gauge(descInstances, float64(s.gauges.Instances))
+	gauge(descBacklog, float64(s.gauges.DiskBytes))
+	gauge(descMemory, float64(s.gauges.MailBytes), "messages")
+	gauge(descMemory, float64(s.gauges.OverlayBytes), "overlays")
+	gauge(descMemory, float64(s.gauges.CacheBytes), "instances")
+	gauge(descMemory, float64(s.gauges.OutboxBytes), "outbox")
+	for t, st := range s.types {
+		count(descInvocations, float64(st.Invocations), string(t))
+		count(descMessages, float64(st.In), string(t))
+		count(descFailures, float64(st.Failures), string(t))
+		count(descSent, float64(st.Messages), string(t))
+	}
+	for i, left := range s.egress {
+		gauge(descUnpublished, float64(left), g.node.cfg.Parts.Egresses[i].Core.Name)
+	}
+}

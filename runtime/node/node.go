@@ -1,0 +1,265 @@
+package node
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/stateway/stateway/runtime/checkpoint"
+	"github.com/stateway/stateway/runtime/core"
+	"github.com/stateway/stateway/runtime/shard"
+)
+
+var (
+	// ErrDeposed: another process leads the application. This one must end; what it had not committed, the other reads again.
+	ErrDeposed = errors.New("another process leads this application now")
+	// ErrDropped: the parts lack something of which positions or rows exist.
+	ErrDropped = errors.New("the application lacks what it still has data of")
+)
+
+// Node is one process of an application.
+type Node struct {
+	cfg     Config
+	metrics metrics
+
+	// Set by Run before a generation, then constant.
+	set   *shard.Set
+	app   *checkpoint.Application
+	nonce uint64
+	reign *checkpoint.Reign // owned by the coordinator's goroutine while a generation runs
+
+	mu  sync.Mutex
+	gen *generation // that runs; guarded by mu
+	say string      // what the node waits for; guarded by mu
+}
+
+// New checks the config. Run does everything else.
+func New(cfg Config) (*Node, error) {
+	cfg = cfg.withDefaults()
+	var problems []string
+	if cfg.Data == "" {
+		problems = append(problems, "Data: the data directory is required")
+	}
+	if cfg.Bucket == nil {
+		problems = append(problems, "Bucket: required")
+	}
+	if err := checkpoint.ValidName(cfg.Application); err != nil {
+		problems = append(problems, "Application: "+err.Error())
+	}
+	if cfg.Parts.EndpointOf == nil {
+		problems = append(problems, "Parts.EndpointOf: required")
+	}
+	if cfg.Workers < 1 || cfg.Workers > 1024 {
+		problems = append(problems, "Workers: from 1 to 1,024")
+	}
+	if cfg.CheckpointEvery < time.Millisecond {
+		problems = append(problems, "CheckpointEvery: at least 1ms")
+	}
+	if len(problems) > 0 {
+		return nil, errors.New(strings.Join(problems, "; "))
+	}
+	return &Node{cfg: cfg, say: "start"}, nil
+}
+
+// Run serves until ctx ends; then it makes a halting checkpoint and returns nil. It returns ErrDeposed if another process took over.
+func (n *Node) Run(ctx context.Context) (err error) {
+	var nonce [8]byte
+	if _, err := rand.Read(nonce[:]); err != nil {
+		return err
+	}
+	n.nonce = binary.LittleEndian.Uint64(nonce[:])
+	if err := n.open(ctx); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, n.set.Close()) }()
+	state, err := n.lead(ctx)
+	if err != nil || state == nil {
+		return err
+	}
+	n.saying("restore of the shards")
+	g, err := n.newGeneration(core.Generation(n.reign.Lineage().Generation), n.nonce, state)
+	if err != nil {
+		return err
+	}
+	n.mu.Lock()
+	n.gen = g
+	n.mu.Unlock()
+	defer func() {
+		n.mu.Lock()
+		n.gen = nil
+		n.say = "end of the process"
+		n.mu.Unlock()
+	}()
+	if err := n.checkDropped(state); err != nil {
+		return err
+	}
+	if err := g.run(ctx, state); !errors.Is(err, errHalted) {
+		return err
+	}
+	return nil
+}
+
+// open opens the application in the bucket and locks the data directory.
+func (n *Node) open(ctx context.Context) error {
+	opt := checkpoint.Options{Random: rand.Reader, Clock: bootClock}
+	var err error
+	if n.app, err = n.openApplication(ctx, opt); err != nil {
+		return err
+	}
+	n.set, err = shard.Open(shard.Options{
+		Dir: filepath.Join(n.cfg.Data, n.cfg.Application), Application: n.app.ID,
+		CacheBytes: n.cfg.Memory / 8, Log: n.cfg.Log,
+		Fatal: func(err error) {
+			if g := n.generation(); g != nil {
+				g.fail(err)
+			}
+		},
+	})
+	return err
+}
+
+func (n *Node) openApplication(ctx context.Context, opt checkpoint.Options) (*checkpoint.Application, error) {
+	shards := n.cfg.Shards
+	if shards == 0 {
+		app, err := checkpoint.OpenApplication(ctx, n.cfg.Bucket, n.cfg.Application, opt)
+		if !errors.Is(err, checkpoint.ErrNotFound) {
+			return app, err
+		}
+		shards = defaultShards
+	}
+	return checkpoint.CreateApplication(ctx, n.cfg.Bucket, n.cfg.Application, shards, opt)
+}
+
+// lead waits until this process may claim, claims, and returns the restore point; nil if ctx ended before.
+func (n *Node) lead(ctx context.Context) (*checkpoint.State, error) {
+	log := n.app.Log()
+	for ctx.Err() == nil {
+		tail, err := n.awaitClaim(ctx, log)
+		if err != nil || ctx.Err() != nil {
+			return nil, ignoreEnd(ctx, err)
+		}
+		n.reign = log.NewReign(tail)
+		claim, err := n.reign.Append(ctx, checkpoint.Entry{Claim: &checkpoint.Claim{
+			Contact: n.cfg.Contact, Nonce: n.nonce, DataDir: n.set.ID(), Module: n.cfg.Module, Time: core.Millis(time.Now().UnixMilli()),
+		}})
+		for attempt := 0; err != nil && n.reign.Pending(); attempt++ {
+			if !sleep(ctx, backoff(attempt)) {
+				return nil, nil
+			}
+			claim, err = n.reign.Settle(ctx)
+		}
+		if errors.Is(err, checkpoint.ErrDeposed) {
+			n.cfg.Log.Info("another process claimed the application first; waiting")
+			continue
+		}
+		if err != nil {
+			return nil, ignoreEnd(ctx, err)
+		}
+		return log.StateBelow(ctx, claim.Number, 8)
+	}
+	return nil, nil
+}
+
+func ignoreEnd(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// awaitClaim returns the log's tail once this process may append a claim: at once if the log is empty or its leader used our data directory, which we
+// have locked; otherwise when the log stood still for the lease time. A leader that is idle appends nothing, so it is asked
+// for a sign of life by a claim of ours only after that time.
+func (n *Node) awaitClaim(ctx context.Context, log *checkpoint.Log) (checkpoint.Tail, error) {
+	var last checkpoint.Number
+	stood := time.Now()
+	said := false
+	for attempt := 0; ; attempt++ {
+		tail, err := log.FindTail(ctx, last)
+		switch {
+		case err != nil && (!retryable(err) || ctx.Err() != nil):
+			return tail, err
+		case err != nil:
+			n.cfg.Log.Warn("read the control log", "error", err)
+		case tail.Number == 0 || n.ownClaim(ctx, log, tail):
+			return tail, nil
+		case tail.Number != last:
+			last, stood = tail.Number, time.Now()
+		case time.Since(stood) >= n.cfg.Lease && n.mayTakeOver(ctx, log, tail):
+			return tail, nil
+		}
+		if !said && err == nil {
+			said = true
+			n.saying("another process that leads this application")
+			n.cfg.Log.Info("another process may lead this application: waiting until its control log stands still for the lease time",
+				"application", n.cfg.Application, "lease", n.cfg.Lease)
+		}
+		if !sleep(ctx, max(n.cfg.Lease/8, time.Millisecond)) {
+			return tail, nil
+		}
+	}
+}
+
+// checkDropped refuses a start without something that positions or rows still name.
+func (n *Node) checkDropped(state *checkpoint.State) error {
+	var missing []string
+	for name := range state.Positions {
+		id, _, _ := strings.Cut(name, " ")
+		has := slices.ContainsFunc(n.cfg.Parts.Ingresses, func(i Ingress) bool { return i.ID == id })
+		if !has && !slices.Contains(n.cfg.AllowDropped, id) {
+			missing = append(missing, "ingress "+id)
+		}
+	}
+	return droppedError(missing)
+}
+
+func droppedError(missing []string) error {
+	if len(missing) == 0 {
+		return nil
+	}
+	slices.Sort(missing)
+	missing = slices.Compact(missing)
+	return fmt.Errorf("%w: %s: put it back, or start with --allow-dropped and its name to give the data up", ErrDropped, strings.Join(missing, ", "))
+}
+
+func (n *Node) saying(what string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.say = what
+}
+
+func (n *Node) generation() *generation {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.gen
+}
+
+// partitionBudget is the credit of one ingress partition, in bytes.
+func (n *Node) partitionBudget() int64 {
+	return max(256<<10, n.cfg.Memory/64)
+}
+
+// haltPatience is how long a halting node waits for functions that still run.
+func (n *Node) haltPatience() time.Duration { return 10 * time.Second }
+
+// checkReady notes, once, that every shard serves and every ingress is read.
+func (g *generation) checkReady() {
+	if g.pending.Load() > 0 || !g.ingresses.isReading() || !g.ready.CompareAndSwap(false, true) {
+		return
+	}
+	g.node.saying("")
+	g.log.Info("ready", "application", g.node.cfg.Application, "generation", g.id, "checkpoint", g.restored,
+		"shards", len(g.stores), "workers", len(g.workers), "took", time.Since(g.started).Round(time.Millisecond))
+}
+
+// wantSoon asks for a checkpoint before its usual time.
+func (g *generation) wantSoon() {
+	g.coordinator.put(core.Wanted{Why: core.WantSoon, Epoch: g.coordinator.nextEpoch()})
+}

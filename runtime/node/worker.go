@@ -1,0 +1,171 @@
+package node
+
+import (
+	"context"
+	"time"
+
+	"github.com/stateway/stateway/runtime/core"
+)
+
+// workerLoop runs one worker of the core.
+type workerLoop struct {
+	id    core.WorkerID
+	core  *core.Worker // owned by the goroutine that runs run
+	inbox *inbox
+	gen   *generation
+	ended chan struct{} // closed when run returns
+
+	tries  [][]*core.Invocation // by endpoint, of the effects being performed
+	queued []core.EndpointID    // endpoints with tries
+	alarm  time.Time            // zero if none
+}
+
+func newWorkerLoop(g *generation, w *core.Worker, id core.WorkerID) *workerLoop {
+	return &workerLoop{
+		id: id, core: w, inbox: newInbox(), gen: g, ended: make(chan struct{}),
+		tries: make([][]*core.Invocation, len(g.node.cfg.Parts.Endpoints)),
+	}
+}
+
+// run steps the worker until ctx ends.
+func (l *workerLoop) run(ctx context.Context) {
+	defer close(l.ended)
+	defer l.inbox.close()
+	var spare []core.Event
+	var out []core.Effect
+	last := core.Millis(0)
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for ctx.Err() == nil {
+		events := l.inbox.take(spare)
+		if len(events) == 0 && !l.wait(ctx, timer) {
+			continue
+		}
+		if now := l.gen.now(); now != last {
+			last = now
+			out = l.step(core.Tick{Now: now}, out)
+		}
+		for _, ev := range events {
+			out = l.step(ev, out)
+		}
+		l.submit()
+		spare = events
+	}
+}
+
+// wait sleeps until there are events or the alarm rings; true if it rang.
+func (l *workerLoop) wait(ctx context.Context, timer *time.Timer) bool {
+	pause := time.Hour
+	if !l.alarm.IsZero() {
+		if pause = time.Until(l.alarm); pause <= 0 {
+			l.alarm = time.Time{}
+			return true
+		}
+	}
+	timer.Reset(pause)
+	select {
+	case <-ctx.Done():
+	case <-l.inbox.wake:
+	case <-timer.C:
+		l.alarm = time.Time{}
+		return true
+	}
+	return false
+}
+
+func (l *workerLoop) step(ev core.Event, out []core.Effect) []core.Effect {
+	if ask, ok := ev.(describe); ok {
+		ask.reply <- l.describe()
+		return out
+	}
+	out = l.core.Step(ev, out[:0])
+	for i, e := range out {
+		l.perform(e)
+		out[i] = nil
+	}
+	return out
+}
+
+// perform does what an effect asks for, or hands it to whoever does.
+func (l *workerLoop) perform(e core.Effect) {
+	g := l.gen
+	switch e := e.(type) {
+	case *core.Invocation:
+		if len(l.tries[e.Endpoint]) == 0 {
+			l.queued = append(l.queued, e.Endpoint)
+		}
+		l.tries[e.Endpoint] = append(l.tries[e.Endpoint], e)
+	case *core.Frame:
+		g.workers[e.To].inbox.put(e)
+	case core.Emit:
+		g.egresses[e.Egress].emit(l, e)
+	case core.EmitEnd:
+		g.emitEnd(l.id, e.Checkpoint)
+	case core.Accepted:
+		g.acks.accepted(e)
+	case core.Credit:
+		g.credit(e)
+	case core.Want:
+		g.coordinator.put(core.Wanted(e))
+	case core.Alarm:
+		l.alarm = g.timeOf(e.At)
+	case core.EpochEnded:
+		g.epochEnded(e.Epoch)
+	case core.Part:
+		g.uploader.put(e)
+	case core.Apply:
+		g.applier.put(e.Overlay)
+	default:
+		l.performRare(e)
+	}
+}
+
+func (l *workerLoop) performRare(e core.Effect) {
+	g := l.gen
+	switch e := e.(type) {
+	case core.Halted:
+		g.halted.Done()
+	case core.Broken:
+		g.fail(&brokenError{worker: l.id, reason: e.Reason})
+	case core.Note:
+		g.log.Warn(e.Text, "address", e.Address.String())
+	case core.OperatorDone:
+		g.requests.answer(e.Request, e)
+	case core.Inspected:
+		g.requests.answer(e.Request, e)
+	default:
+		g.loader.put(l, e)
+	}
+}
+
+// submit hands over the tries of all effects performed since the last call.
+func (l *workerLoop) submit() {
+	for _, id := range l.queued {
+		l.gen.callers[id].Submit(l.tries[id])
+		clear(l.tries[id])
+		l.tries[id] = l.tries[id][:0]
+	}
+	l.queued = l.queued[:0]
+}
+
+// describe asks a worker loop for its numbers.
+type describe struct{ reply chan workerStatus }
+
+// workerStatus are a worker's numbers.
+type workerStatus struct {
+	stats  core.WorkerStats
+	gauges core.Gauges
+	epoch  core.Epoch
+	types  map[core.FunctionType]core.TypeStats
+	egress []int // unpublished records
+}
+
+func (l *workerLoop) describe() workerStatus {
+	s := workerStatus{
+		stats: l.core.Stats(), gauges: l.core.Gauges(), epoch: l.core.Epoch(),
+		types: map[core.FunctionType]core.TypeStats{},
+	}
+	l.core.EachType(func(t core.FunctionType, st core.TypeStats) { s.types[t] = st })
+	l.core.EachEgress(func(_ core.EgressID, n int) { s.egress = append(s.egress, n) })
+	return s
+}
