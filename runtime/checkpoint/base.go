@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
@@ -114,6 +115,9 @@ func (a *Application) UploadBase(ctx context.Context, g core.Generation, src Bas
 	slices.Sort(names)
 	b := &Base{Shard: src.Shard, Checkpoint: src.Checkpoint, NextSeq: src.NextSeq, Format: src.Format}
 	for _, name := range names {
+		if strings.HasSuffix(name, ".log") {
+			continue // the log of a database without one: empty, and not needed
+		}
 		f, err := a.uploadBaseFile(ctx, g, src, name, prev)
 		if err != nil {
 			return nil, fmt.Errorf("upload base of shard %d: file %s: %w", src.Shard, name, err)

@@ -52,6 +52,22 @@ func (a *Application) restoreBaseFile(ctx context.Context, f *BaseFile, fs vfs.F
 	return errors.Join(err, w.Close())
 }
 
+// RestoreBaseFiles hands the files of a base to whoever makes a database of them, one after the other. Closing
+// a file that create returned makes it durable.
+func (a *Application) RestoreBaseFiles(ctx context.Context, b *Base, create func(name string) (io.WriteCloser, error)) error {
+	for i := range b.Files {
+		f := &b.Files[i]
+		w, err := create(f.File)
+		if err == nil {
+			err = errors.Join(a.readBaseFile(ctx, f, w), w.Close())
+		}
+		if err != nil {
+			return fmt.Errorf("restore base of shard %d: file %s: %w", b.Shard, f.File, err)
+		}
+	}
+	return nil
+}
+
 // readBaseFile copies a base file's bytes to w and checks them.
 func (a *Application) readBaseFile(ctx context.Context, f *BaseFile, w io.Writer) error {
 	h := sha256.New()

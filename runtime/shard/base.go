@@ -22,6 +22,8 @@ type Base struct {
 	Files []BaseFile
 
 	open  func(name string) (io.ReadCloser, error)
+	fs    vfs.FS // nil for a base in memory
+	dir   string
 	close func() error
 }
 
@@ -41,6 +43,10 @@ func (b *Base) Bytes() int64 {
 	}
 	return n
 }
+
+// Folder is where the files lie until Close, with nothing else beside them but logs, which are empty. The file system
+// is nil for a base of a Set in memory.
+func (b *Base) Folder() (fs vfs.FS, dir string) { return b.fs, b.dir }
 
 // Open reads one of Files. The caller closes the reader, before Close.
 func (b *Base) Open(name string) (io.ReadCloser, error) {
@@ -87,7 +93,7 @@ func (s *fileSums) get(name string) (BaseFile, bool) {
 
 // export flushes, because without a log the files alone must hold everything, and links the files.
 func (e *pebbleEngine) export() (_ *Base, err error) {
-	if err := e.db.Flush(); err != nil {
+	if err := e.flush(); err != nil {
 		return nil, err
 	}
 	dir := e.aside()
@@ -99,6 +105,8 @@ func (e *pebbleEngine) export() (_ *Base, err error) {
 		open: func(name string) (io.ReadCloser, error) {
 			return e.fs.Open(e.fs.PathJoin(dir, name), vfs.SequentialReadsOption)
 		},
+		fs:    e.fs,
+		dir:   dir,
 		close: func() error { return e.fs.RemoveAll(dir) },
 	}
 	if b.Files, err = e.list(dir); err != nil {
