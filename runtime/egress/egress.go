@@ -88,8 +88,9 @@ type Publisher interface {
 
 	// Published fences whoever published to the lane before this process, and then tells the last
 	// checkpoint whose records are all outside; zero if none. The node calls it before its first Publish
-	// to a lane of a generation, and skips checkpoints up to and including the answer. An error means not known:
-	// the node asks again after a pause.
+	// to a lane of a generation, and skips checkpoints up to and including the answer. An answer above the newest
+	// committed checkpoint means that the bucket was put back to an older state: publishing would lose records, so the
+	// node refuses to go on. An error means not known: the node asks again after a pause.
 	Published(ctx context.Context, lane int) (core.CheckpointID, error)
 
 	// Publish makes all recs of checkpoint n outside, as one, or nothing of them. n rises from call to call

@@ -95,7 +95,7 @@ func (g *Ingress) Read(ctx context.Context, part ingress.Partition, sink ingress
 		return err
 	}
 	step := int64(g.opts.Partitions)
-	m, pace := g.make(), newPacer(g.gap, g.gap*time.Duration(p)/time.Duration(step))
+	m, pace := g.make(), newPacer(g.gap, g.gap/time.Duration(step)*time.Duration(p))
 	defer pace.stop()
 	for {
 		if err := ctx.Err(); err != nil {
@@ -129,7 +129,7 @@ func (g *Ingress) left(next, step int64) int64 {
 	if next >= g.opts.Count {
 		return 0
 	}
-	return (g.opts.Count - next + step - 1) / step
+	return (g.opts.Count-next-1)/step + 1
 }
 
 // Committed does nothing: nobody outside asks.

@@ -80,6 +80,26 @@ func TestPartitionsTakeEveryPthRecord(t *testing.T) {
 	}
 }
 
+func TestLargestOptions(t *testing.T) {
+	o := generator.Options{
+		Partitions: generator.MaxPartitions, IDs: math.MaxInt64, Count: math.MaxInt64, Rate: 0.001, Targets: []core.FunctionType{"a/b"},
+	}
+	synctest.Test(t, func(t *testing.T) {
+		g := mustOpen(t, o)
+		parts, _ := g.Partitions(t.Context(), nil)
+		ctx, cancel := context.WithTimeout(t.Context(), 100*24*time.Hour)
+		defer cancel()
+		n := 0
+		err := g.Read(ctx, parts[len(parts)-1], sinkFunc(func(_ context.Context, b ingress.Batch) error {
+			n += len(b.Messages)
+			return nil
+		}))
+		if !errors.Is(err, context.DeadlineExceeded) || n != 2 {
+			t.Errorf("%d records in 100 days at one in 47 days, %v", n, err)
+		}
+	})
+}
+
 func TestIDsDependOnSeedAndNumberAlone(t *testing.T) {
 	draw := func(o generator.Options) map[int64]string {
 		ids := map[int64]string{}

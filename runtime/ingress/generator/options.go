@@ -117,5 +117,5 @@ func (o Options) gap() time.Duration {
 	return time.Duration(min(max(g, 1), float64(maxGap)))
 }
 
-// maxGap bounds the pause between two records, so that times do not overflow, also when multiplied by MaxPartitions.
-const maxGap = 10 * 24 * time.Hour
+// maxGap bounds the pause between two records, so that times do not overflow.
+const maxGap = 365 * 24 * time.Hour
