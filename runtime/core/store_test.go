@@ -1,0 +1,322 @@
+package core
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// memoryStore is a shard's store in memory, with the rules of runtime/shard: the rows of one committed checkpoint.
+type memoryStore struct{ rows map[string][]byte }
+
+func newMemoryStore() *memoryStore { return &memoryStore{rows: map[string][]byte{}} }
+
+// write takes the rows of an overlay.
+func (s *memoryStore) write(o *Overlay) {
+	for r := range o.Rows() {
+		if r.Delete {
+			delete(s.rows, string(r.Key))
+		} else {
+			s.rows[string(r.Key)] = bytes.Clone(r.Value)
+		}
+	}
+}
+
+// scan calls f for the rows with a prefix, in key order, from the first key that is at least from, until f says no.
+func (s *memoryStore) scan(prefix, from []byte, f func(key, value []byte) bool) {
+	for _, k := range slices.Sorted(maps.Keys(s.rows)) {
+		if !strings.HasPrefix(k, string(prefix)) || k < string(from) {
+			continue
+		}
+		if !f([]byte(k), s.rows[k]) {
+			return
+		}
+	}
+}
+
+// restored is what a restore tells of the store.
+func (s *memoryStore) restored(id ShardID, egresses []Egress) ShardRestored {
+	ev := ShardRestored{Shard: id, Empty: len(s.rows) == 0, Specs: map[FunctionType]Specs{}}
+	s.scan([]byte{TableSpecs}, nil, func(k, v []byte) bool {
+		ev.Specs[FunctionType(k[1:])] = must(ParseSpecs(v))
+		return true
+	})
+	for i, e := range egresses {
+		s.scan(OutboxPrefix(e.Name), nil, func(_, _ []byte) bool {
+			ev.Egresses = append(ev.Egresses, EgressID(i))
+			return false
+		})
+	}
+	return ev
+}
+
+// answer is the event that answers a read, nil if e is none.
+func (s *memoryStore) answer(e Effect) Event {
+	switch e := e.(type) {
+	case LoadAddress:
+		return s.loadAddress(e)
+	case LoadMailbox:
+		ev := MailboxLoaded{Shard: e.Shard, Address: e.Address}
+		ev.Messages, ev.More, _ = s.mailbox(e.Address, e.From, e.Through, e.Count, e.Bytes)
+		return ev
+	case FindDedupe:
+		v, ok := s.rows[string(DedupeKey(e.Message.Target, e.Message.Dedupe))]
+		ev := DedupeFound{Shard: e.Shard, Message: e.Message, Found: ok}
+		if ok {
+			ev.Until = must(ParseMillis(v))
+		}
+		return ev
+	case FindTokens:
+		return s.findTokens(e)
+	case ReadTimers:
+		return s.readTimers(e)
+	case ReadOutbox:
+		return s.readOutbox(e)
+	case ReadBacklog:
+		return s.readBacklog(e)
+	case ReadExpiring:
+		return s.readExpiring(e)
+	}
+	return nil
+}
+
+func (s *memoryStore) loadAddress(e LoadAddress) AddressLoaded {
+	ev := AddressLoaded{Shard: e.Shard, Address: e.Address}
+	prefix := AddressPrefix(TableAddress, e.Address)
+	states := map[string]*StoredState{}
+	var names []string
+	state := func(name []byte) *StoredState {
+		if states[string(name)] == nil {
+			states[string(name)] = &StoredState{Name: string(name)}
+			names = append(names, string(name))
+		}
+		return states[string(name)]
+	}
+	s.scan(prefix, nil, func(k, v []byte) bool {
+		sub, name := k[len(prefix)], k[len(prefix)+1:]
+		switch sub {
+		case SubHeld:
+			ev.Held = v
+		case SubState:
+			state(name).Value = v
+		case SubAccess:
+			st := state(name)
+			st.Access, st.HasAccess = must(ParseMillis(v)), true
+		}
+		return true
+	})
+	for _, n := range names {
+		ev.States = append(ev.States, *states[n])
+	}
+	ev.Messages, ev.More, ev.LastSeq = s.mailbox(e.Address, 0, ^Seq(0), e.MailboxCount, e.MailboxBytes)
+	return ev
+}
+
+func (s *memoryStore) mailbox(a Address, from, through Seq, count int, limit int64) (mail []StoredMessage, more bool, last Seq) {
+	prefix := AddressPrefix(TableMailbox, a)
+	size := int64(0)
+	s.scan(prefix, MailboxKey(a, from), func(k, v []byte) bool {
+		seq := must(CutSeq(k[len(prefix):]))
+		if seq > through {
+			return false
+		}
+		last = seq
+		if len(mail) > 0 && (len(mail) >= count || size+int64(len(v)) > limit) {
+			more = true
+			return true
+		}
+		size += int64(len(v))
+		mail = append(mail, must(ParseStoredMessage(seq, v)))
+		return true
+	})
+	return mail, more, last
+}
+
+func (s *memoryStore) findTokens(e FindTokens) TokensFound {
+	ev := TokensFound{Shard: e.Shard, Sender: e.Sender, Timers: map[string]TimerKey{}}
+	for _, t := range e.Tokens {
+		if v, ok := s.rows[string(TokenKey(e.Sender, t))]; ok {
+			ev.Timers[t] = must(ParseTimerKey(v))
+		}
+	}
+	return ev
+}
+
+func (s *memoryStore) readTimers(e ReadTimers) TimersRead {
+	ev := TimersRead{Shard: e.Shard, After: e.After}
+	s.scan([]byte{TableTimer}, nil, func(k, v []byte) bool {
+		row := must(ParseTimerRow(k, v))
+		if !e.After.Less(row.Key) {
+			return true
+		}
+		if len(ev.Timers) == e.Limit {
+			ev.More = true
+			return false
+		}
+		ev.Timers = append(ev.Timers, row)
+		return true
+	})
+	return ev
+}
+
+func (s *memoryStore) readOutbox(e ReadOutbox) OutboxRead {
+	ev := OutboxRead{Shard: e.Shard, Egress: e.Egress}
+	s.scan(OutboxPrefix(e.Name), nil, func(k, v []byte) bool {
+		_, key, err := ParseOutboxKey(k)
+		if err != nil || !e.After.Less(key) {
+			return err == nil
+		}
+		if len(ev.Records) == e.Limit {
+			ev.More = true
+			return false
+		}
+		ev.Records = append(ev.Records, OutboxRow{Key: key, Arg: v})
+		return true
+	})
+	return ev
+}
+
+func (s *memoryStore) readBacklog(e ReadBacklog) BacklogRead {
+	ev := BacklogRead{Shard: e.Shard}
+	var last Address
+	s.scan([]byte{TableMailbox}, e.After, func(k, _ []byte) bool {
+		a, _, err := CutAddressKey(k)
+		if err != nil {
+			panic(err)
+		}
+		if a == last {
+			return true
+		}
+		if len(ev.Addresses) == e.Limit {
+			ev.Next = bytes.Clone(k)
+			return false
+		}
+		last = a
+		ev.Addresses = append(ev.Addresses, a)
+		return true
+	})
+	return ev
+}
+
+func (s *memoryStore) readExpiring(e ReadExpiring) ExpiringRead {
+	ev := ExpiringRead{Shard: e.Shard}
+	looked := 0
+	s.scan(nil, e.After, func(k, v []byte) bool {
+		if k[0] != TableAddress && k[0] != TableDedupe {
+			return true
+		}
+		if looked == e.Limit {
+			ev.Next = bytes.Clone(k)
+			return false
+		}
+		looked++
+		a, rest, err := CutAddressKey(k)
+		switch {
+		case err != nil:
+			panic(err)
+		case k[0] == TableDedupe:
+			ev.Dedupes = append(ev.Dedupes, StoredDedupe{Address: a, ID: string(rest), Until: must(ParseMillis(v))})
+		case rest[0] == SubAccess:
+			ev.Accesses = append(ev.Accesses, StoredAccess{Address: a, Name: string(rest[1:]), Access: must(ParseMillis(v))})
+		}
+		return true
+	})
+	return ev
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+// describeRow writes a row for people.
+func describeRow(r Row) string {
+	verb := "put"
+	if r.Delete {
+		verb = "delete"
+	}
+	return verb + " " + describeKey(r) + describeValue(r)
+}
+
+func describeKey(r Row) string {
+	switch r.Key[0] {
+	case TableTimer:
+		k := must(ParseTimerKey(r.Key[1:]))
+		return fmt.Sprintf("timer %d/%d", k.Due, k.Seq)
+	case TableOutbox:
+		egress, k, err := ParseOutboxKey(r.Key)
+		if err != nil {
+			panic(err)
+		}
+		return fmt.Sprintf("outbox %s %d/%d", egress, k.Epoch, k.Seq)
+	case TableSpecs:
+		return "specs " + string(r.Key[1:])
+	case TableFailure:
+		return "failure " + fmt.Sprint(must(ParseMillis(r.Key[1:9])))
+	}
+	a, rest, err := CutAddressKey(r.Key)
+	if err != nil {
+		panic(err)
+	}
+	switch r.Key[0] {
+	case TableMailbox:
+		return fmt.Sprintf("mail %s #%d", a, must(CutSeq(rest)))
+	case TableDedupe:
+		return fmt.Sprintf("dedupe %s %s", a, rest)
+	}
+	table := map[byte]string{SubHeld: "held", SubState: "state", SubAccess: "access", SubToken: "token"}[rest[0]]
+	return strings.TrimRight(fmt.Sprintf("%s %s %s", table, a, rest[1:]), " ")
+}
+
+func describeValue(r Row) string {
+	if r.Delete {
+		return ""
+	}
+	switch r.Key[0] {
+	case TableTimer:
+		t := must(ParseTimerRow(r.Key, r.Value))
+		return fmt.Sprintf(" %s -> %s %q token=%s", t.Sender, t.Target, shorten(t.Arg), t.Token)
+	case TableOutbox:
+		return fmt.Sprintf(" %q", shorten(r.Value))
+	case TableSpecs:
+		s := must(ParseSpecs(r.Value))
+		return fmt.Sprintf(" learned=%d %v", s.Learned, s.States)
+	case TableFailure:
+		return fmt.Sprintf(" %d bytes", len(r.Value))
+	case TableMailbox:
+		m := must(ParseStoredMessage(0, r.Value))
+		if !m.Caller.IsZero() {
+			return fmt.Sprintf(" %q from %s", shorten(m.Arg), m.Caller)
+		}
+		return fmt.Sprintf(" %q", shorten(m.Arg))
+	case TableDedupe:
+		return fmt.Sprintf(" until=%d", must(ParseMillis(r.Value)))
+	}
+	return describeAddressValue(r)
+}
+
+func describeAddressValue(r Row) string {
+	_, rest, _ := CutAddressKey(r.Key)
+	switch rest[0] {
+	case SubHeld:
+		f := must(ParseFailure(r.Value))
+		return fmt.Sprintf(" attempts=%d first=%d last=%d %q", f.Attempts, f.First, f.Last, f.Reasons)
+	case SubAccess:
+		return fmt.Sprintf(" at=%d", must(ParseMillis(r.Value)))
+	case SubToken:
+		k := must(ParseTimerKey(r.Value))
+		return fmt.Sprintf(" -> %d/%d", k.Due, k.Seq)
+	}
+	return fmt.Sprintf(" %q", shorten(r.Value))
+}
+
+func shorten(b []byte) string {
+	if len(b) > 24 {
+		return fmt.Sprintf("%s..(%d)", b[:8], len(b))
+	}
+	return string(b)
+}
