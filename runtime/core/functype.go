@@ -147,6 +147,9 @@ func (w *Worker) addSpecs(t *funcType, inv *Invocation, missing []StateSpec) err
 	for i := range missing {
 		news = news || !inv.carries(missing[i].Name)
 	}
+	if len(missing) == 0 {
+		return fmt.Errorf("the function says that states are missing and names none")
+	}
 	if !news {
 		return fmt.Errorf("the function asks for states that it was given, %q among them", missing[0].Name)
 	}
