@@ -14,7 +14,7 @@ func (w *Worker) onFailed(in *instance, inv *Invocation, o *Outcome) {
 	in.fail.note(w.now, o.Reason)
 	t.stats.Failures++
 	n := in.taken
-	in.taken = 0
+	in.taken, in.asks = 0, 0
 	w.track(in)
 	if n > 1 {
 		in.limit = (n + 1) / 2
