@@ -61,7 +61,7 @@ func Normalise(typename string, value []byte) (Payload, error) {
 
 func readKafka(value []byte) (Payload, error) {
 	var p Payload
-	err := readFields(value, map[protowire.Number]field{1: {text: &p.Key}, 2: {bytes: &p.Value}, 3: {text: &p.Stream}})
+	err := readFields(value, &fields{1: {text: &p.Key}, 2: {bytes: &p.Value}, 3: {text: &p.Stream}})
 	if err != nil {
 		return Payload{}, fmt.Errorf("record for Kafka: %w", err)
 	}
@@ -73,7 +73,7 @@ func readKafka(value []byte) (Payload, error) {
 
 func readKinesis(value []byte) (Payload, error) {
 	var p Payload
-	err := readFields(value, map[protowire.Number]field{
+	err := readFields(value, &fields{
 		1: {text: &p.Key}, 2: {bytes: &p.Value}, 3: {text: &p.Stream}, 4: {text: &p.ExplicitHashKey},
 	})
 	switch {
@@ -98,22 +98,30 @@ func readPlayground(value []byte) (Payload, error) {
 	return Payload{Stream: *r.Topic, Value: []byte(*r.Payload)}, nil
 }
 
+// fields are indexed by number.
+type fields [5]field
+
 // field is where a length-delimited protobuf field goes: one of the two is set.
 type field struct {
 	text  *string
 	bytes *[]byte
 }
 
+func (f field) known() bool { return f.text != nil || f.bytes != nil }
+
 // readFields reads an encoded message whose known fields are all length-delimited; others are skipped.
-func readFields(b []byte, fields map[protowire.Number]field) error {
+func readFields(b []byte, known *fields) error {
 	for len(b) > 0 {
 		num, typ, n := protowire.ConsumeTag(b)
 		if n < 0 {
 			return protowire.ParseError(n)
 		}
 		b = b[n:]
-		f, known := fields[num]
-		if !known || typ != protowire.BytesType {
+		var f field
+		if int(num) < len(known) {
+			f = known[num]
+		}
+		if !f.known() || typ != protowire.BytesType {
 			if n = protowire.ConsumeFieldValue(num, typ, b); n < 0 {
 				return protowire.ParseError(n)
 			}

@@ -153,3 +153,13 @@ func FuzzNormalise(f *testing.F) {
 		}
 	})
 }
+
+func BenchmarkNormaliseKafka(b *testing.B) {
+	value := kafka(b, "greetings", "Ann", "Hello Ann")
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := egress.Normalise(egress.TypeKafkaRecord, value); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
