@@ -38,7 +38,7 @@ const markName = "DAMAGED" // in a shard's directory: it is not to be opened aga
 
 func openDisk(o Options) (_ *pebbleDisk, id [16]byte, err error) {
 	d := &pebbleDisk{fs: o.FS, dir: o.Dir, compactions: newCompactions(o.Compactions)}
-	if err := d.fs.MkdirAll(d.path("shards"), 0o755); err != nil {
+	if err := d.makeDirs(); err != nil {
 		return nil, id, fmt.Errorf("make data directory %s: %w", o.Dir, err)
 	}
 	if d.lock, err = lockDir(d.fs, o.Dir); err != nil {
@@ -51,6 +51,32 @@ func openDisk(o Options) (_ *pebbleDisk, id [16]byte, err error) {
 	d.files = pebble.NewFileCache(fileCacheShards, o.OpenFiles)
 	d.options = o.pebbleOptions(d.cache, d.files)
 	return d, id, nil
+}
+
+// makeDirs makes the data directory and shards in it, and syncs every directory from there up to the first that was there.
+func (d *pebbleDisk) makeDirs() error {
+	var parents []string
+	for dir := d.path("shards"); ; {
+		there, err := d.exists(dir)
+		if err != nil {
+			return err
+		}
+		parent := d.fs.PathDir(dir)
+		if there || parent == dir {
+			break
+		}
+		parents = append(parents, parent)
+		dir = parent
+	}
+	if err := d.fs.MkdirAll(d.path("shards"), 0o755); err != nil {
+		return err
+	}
+	for _, dir := range parents {
+		if err := d.syncDir(dir); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func lockDir(fsys vfs.FS, dir string) (io.Closer, error) {

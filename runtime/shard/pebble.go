@@ -74,7 +74,7 @@ func (e *pebbleEngine) release(c cursor) { e.iters.put(c.(*pebbleCursor)) }
 
 func (e *pebbleEngine) batch() batch { return &pebbleBatch{engine: e, b: e.db.NewBatch()} }
 
-func (e *pebbleEngine) flush() error { return e.db.Flush() }
+func (e *pebbleEngine) flush() error { return e.watch.await("flush", e.db.Flush) }
 
 func (e *pebbleEngine) metrics() Metrics {
 	m := e.db.Metrics()
@@ -121,9 +121,11 @@ func (b *pebbleBatch) remove(key []byte) error {
 }
 
 func (b *pebbleBatch) commit() error {
-	err := b.b.Commit(pebble.NoSync)
-	b.engine.iters.invalidate()
-	return errors.Join(err, b.b.Close())
+	return b.engine.watch.await("commit", func() error {
+		err := b.b.Commit(pebble.NoSync)
+		b.engine.iters.invalidate()
+		return errors.Join(err, b.b.Close())
+	})
 }
 
 func (b *pebbleBatch) discard() { _ = b.b.Close() }

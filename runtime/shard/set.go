@@ -61,7 +61,7 @@ func (s *Set) Store(id core.ShardID, want Want) (*Store, error) {
 
 func (s *Set) newStore(id core.ShardID) *Store {
 	st := &Store{set: s, id: id, types: newTypeSet(nil)}
-	st.watch = &watch{shard: id, log: s.options.Log, mark: s.disk.mark, fatal: s.fatal}
+	st.watch = &watch{shard: id, log: s.options.Log, mark: s.disk.mark, fatal: s.fatal, dead: make(chan struct{})}
 	st.meta.Store(&Meta{Application: s.options.Application, Shard: id})
 	return st
 }
@@ -116,7 +116,8 @@ func (s *Set) Metrics() Metrics {
 	return m
 }
 
-// Close closes the stores that are open, without flushing them, and unlocks the directory.
+// Close closes the stores that are open, without flushing them, and unlocks the directory. If a store failed so that its
+// engine cannot be stopped, it returns an ErrStore and the directory stays locked until the process ends.
 func (s *Set) Close() error {
 	var errs []error
 	for _, st := range s.all() {
@@ -129,5 +130,9 @@ func (s *Set) Close() error {
 	if closed {
 		return nil
 	}
-	return errors.Join(append(errs, s.disk.close())...)
+	err := errors.Join(errs...)
+	if errors.Is(err, ErrStore) {
+		return err
+	}
+	return errors.Join(err, s.disk.close())
 }

@@ -226,8 +226,11 @@ func (s *Store) Close() error {
 	s.closed = true
 	defer s.set.leave(s)
 	db := s.db.Swap(nil)
-	if db == nil || s.watch.abandoned() {
-		return nil // after a panic its locks may be held for ever
+	if db == nil {
+		return nil
+	}
+	if s.watch.abandoned() {
+		return fmt.Errorf("close shard %d: its engine cannot be stopped: %w", s.id, s.watch.err())
 	}
 	if err := db.close(); err != nil {
 		return fmt.Errorf("close shard %d: %w", s.id, err)
@@ -237,7 +240,9 @@ func (s *Store) Close() error {
 
 // Delete closes the store and deletes its files, for a shard that this node does not own any more.
 func (s *Store) Delete() error {
-	if err := s.Close(); err != nil && !errors.Is(err, ErrStore) {
+	if err := s.Close(); errors.Is(err, ErrStore) {
+		return err
+	} else if err != nil {
 		s.set.options.Log.Debug("closing a shard that is deleted", "shard", s.id, "error", err)
 	}
 	if err := s.set.disk.remove(s.id); err != nil {

@@ -20,11 +20,12 @@ type watch struct {
 	log   *slog.Logger
 	fatal func(error)                      // told every shard's first failure
 	mark  func(id core.ShardID, why error) // told if the files are damaged
+	dead  chan struct{}                    // closed at the first failure
 
 	mu      sync.Mutex
 	first   error // guarded by mu: an ErrStore
 	probing bool  // guarded by mu: files are being tried, so a failure is only noted
-	wrecked bool  // guarded by mu: the engine panicked
+	wrecked bool  // guarded by mu: the engine panicked, or a call of it does not return
 }
 
 var _ pebble.Logger = (*watch)(nil)
@@ -69,6 +70,7 @@ func (w *watch) fail(what string, cause error) error {
 	if probing {
 		return err
 	}
+	close(w.dead)
 	if damaged(cause) {
 		w.mark(w.shard, err)
 	}
@@ -83,13 +85,41 @@ func (w *watch) recovered(what string, err *error) {
 		return
 	}
 	w.log.Error("panic in a shard's store", "shard", w.shard, "during", what, "panic", r, "stack", string(debug.Stack()))
-	w.mu.Lock()
-	w.wrecked = true
-	w.mu.Unlock()
+	w.abandon()
 	*err = w.fail(what, fmt.Errorf("%w: panic: %v", errDamaged, r))
 }
 
-// abandoned reports whether the engine panicked, so that nothing can be called any more.
+// await runs f, which may never return once the storage has failed: Pebble tries a flush again for ever, and commits wait
+// for it. Then it returns the failure, and nothing calls the engine any more.
+func (w *watch) await(what string, f func() error) error {
+	done := make(chan error, 1)
+	go func() {
+		var err error
+		defer func() { done <- err }()
+		defer w.recovered(what, &err)
+		err = f()
+	}()
+	select {
+	case err := <-done:
+		return err
+	case <-w.dead:
+	}
+	select {
+	case err := <-done:
+		return errors.Join(w.err(), err)
+	default:
+		w.abandon()
+		return w.err()
+	}
+}
+
+func (w *watch) abandon() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.wrecked = true
+}
+
+// abandoned reports whether nothing can be called any more, because locks may be held for ever.
 func (w *watch) abandoned() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
