@@ -318,8 +318,16 @@ func (w *Worker) onRecords(r Records) {
 	w.wantCheckpoint(WantDirty)
 }
 
+// channel is the one between this worker and another. A worker that owns no shard sends frames too.
+func (w *Worker) channel(of WorkerID) *channel {
+	for int(of) >= len(w.channels) {
+		w.channels = append(w.channels, channel{})
+	}
+	return &w.channels[of]
+}
+
 func (w *Worker) onFrame(f *Frame) {
-	c := &w.channels[f.From]
+	c := w.channel(f.From)
 	if f.Generation != w.cfg.Generation || f.Seq <= c.received {
 		return
 	}
