@@ -28,7 +28,7 @@ const (
 
 // zstdEncoder is shared by all: EncodeAll is safe for concurrent use and starts no goroutine.
 var zstdEncoder = sync.OnceValue(func() *zstd.Encoder {
-	e, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderCRC(false))
+	e, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderCRC(false), zstd.WithSingleSegment(true))
 	if err != nil {
 		panic("checkpoint: zstd options: " + err.Error())
 	}

@@ -125,7 +125,7 @@ type sectionHead struct {
 }
 
 func (d *decoder) sectionHeader() (core.ShardID, uint32, sectionHead) {
-	raw := d.b
+	raw, at := d.b, d.off
 	shard := core.ShardID(d.uint32("section's shard"))
 	h := sectionHead{
 		checkpoint: core.CheckpointID(d.uint64("section's checkpoint")),
@@ -135,6 +135,7 @@ func (d *decoder) sectionHeader() (core.ShardID, uint32, sectionHead) {
 	blocks := d.uint32("section's blocks")
 	sum := d.uint32("section header's checksum")
 	if d.err == nil && checksum(raw[:sectionHeader-4]) != sum {
+		d.off = at
 		d.fail("checksum of the section's header is wrong")
 	}
 	if uint64(blocks)*blockHeader > uint64(len(d.b)) {
@@ -155,13 +156,16 @@ func (d *decoder) storedBlock() (rows uint32, plain bool, stored []byte) {
 	plain = size&plainBlock != 0
 	size &^= plainBlock
 	if rows == 0 || rows > maxBlock || size > rows || (plain && size != rows) {
-		d.fail("block at %d announces %d bytes of rows in %d", at, rows, size)
+		d.off = at
+		d.fail("block announces %d bytes of rows in %d", rows, size)
+		return 0, false, nil
+	}
+	if uint64(size) > uint64(len(d.b)) {
+		d.off = at
+		d.fail("block announces %d stored bytes, %d are left", size, len(d.b))
 		return 0, false, nil
 	}
 	stored = d.take(int(size), "block")
-	if d.err != nil {
-		return 0, false, nil
-	}
 	if crcOf(head[:8], stored) != binary.BigEndian.Uint32(head[8:]) {
 		d.off = at
 		d.fail("checksum of the block of %d bytes is wrong", size)
