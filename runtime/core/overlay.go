@@ -39,7 +39,10 @@ type rowWriter interface {
 // rowBuffer is memory for one row at a time.
 type rowBuffer struct{ key, val []byte }
 
-const rowOverhead = 96 // bytes of a row in memory beside key and value, for budgets
+const (
+	rowOverhead   = 96 // bytes of a row in memory beside key and value, for budgets
+	tombstoneSize = 64
+)
 
 func newOverlay(shard ShardID, epoch Epoch, total *int64) *Overlay {
 	o := &Overlay{Shard: shard, Epoch: epoch, total: total}
@@ -68,6 +71,16 @@ func (o *Overlay) remove(l *rowLink) {
 	l.prev, l.next, l.epoch = nil, nil, 0
 	o.count--
 	o.grow(-l.size)
+}
+
+// erase deletes a row: it vanishes if it is in this overlay; otherwise a tombstone is written.
+func (o *Overlay) erase(l *rowLink, src rowWriter) {
+	if l.epoch == o.Epoch {
+		o.remove(l)
+		return
+	}
+	t := &tombstone{of: src}
+	o.put(&t.row, t, tombstoneSize)
 }
 
 // resize tells that the row's size became size.

@@ -30,11 +30,16 @@ type dedupeKey struct {
 	id     string
 }
 
-// overlay is the open overlay, made at the epoch's first change.
+// overlay is the open overlay, made at the epoch's first change, which a checkpoint is wanted for.
 func (sh *shard) overlay() *Overlay {
+	sh.w.wantCheckpoint(WantDirty)
+	return sh.quietOverlay()
+}
+
+// quietOverlay is the open overlay for a change that alone is no reason for a checkpoint.
+func (sh *shard) quietOverlay() *Overlay {
 	if sh.open == nil {
 		sh.open = newOverlay(sh.id, sh.w.epoch, &sh.w.overlayBytes)
-		sh.w.wantCheckpoint(WantDirty)
 	}
 	return sh.open
 }
@@ -44,20 +49,12 @@ func (sh *shard) put(l *rowLink, src rowWriter, size int64) { sh.overlay().put(l
 
 // erase deletes a row: it vanishes if it came in this epoch; otherwise a tombstone is written.
 func (sh *shard) erase(l *rowLink, src rowWriter) {
-	if sh.open != nil && l.epoch == sh.open.Epoch {
-		sh.open.remove(l)
-		return
-	}
-	t := &tombstone{of: src}
-	sh.put(&t.row, t, 64)
+	sh.overlay().erase(l, src)
 }
 
 // eraseQuietly deletes the row of something published: alone it is no reason for a checkpoint.
 func (sh *shard) eraseQuietly(l *rowLink, src rowWriter) {
-	if sh.open == nil {
-		sh.open = newOverlay(sh.id, sh.w.epoch, &sh.w.overlayBytes)
-	}
-	sh.erase(l, src)
+	sh.quietOverlay().erase(l, src)
 }
 
 // overlayOf is the overlay that takes a row which belongs to epoch e: the open one, or one that was cut and is
