@@ -93,6 +93,9 @@ func Open(dir string, opt Options) (*Bucket, error) {
 	return b, nil
 }
 
+// Root is the folder that was opened.
+func (b *Bucket) Root() string { return b.root }
+
 func (b *Bucket) path(key string) string {
 	if key == "." {
 		return b.root
