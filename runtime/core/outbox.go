@@ -71,21 +71,26 @@ func (w *Worker) flushEmissions() {
 	e.order = e.order[:0]
 }
 
-// publish hands over the after-commit records of every committed checkpoint. While rows of before the restore are still
-// read it waits, for records leave in checkpoint order.
+// publish hands over the after-commit records of every committed checkpoint. Until every shard is restored and the rows of
+// before the restore are read it waits, for records leave in checkpoint order, all of a checkpoint together.
 func (w *Worker) publish() {
-	if w.outletsReading > 0 {
+	if w.unrestored > 0 || w.outletsReading > 0 {
 		return
 	}
+	news := w.committed > w.published
 	for id := range w.egresses {
-		if w.egresses[id].AfterCommit {
-			w.publishEgress(EgressID(id)) //nolint:gosec // a short list
+		if w.egresses[id].AfterCommit && w.publishEgress(EgressID(id)) { //nolint:gosec // a short list
+			news = true
 		}
 	}
-	w.emit(EmitEnd{Checkpoint: w.committed})
+	if news {
+		w.published = w.committed
+		w.emit(EmitEnd{Checkpoint: w.committed})
+	}
 }
 
-func (w *Worker) publishEgress(id EgressID) {
+// publishEgress hands over what an egress is to publish, and reports whether there was anything.
+func (w *Worker) publishEgress(id EgressID) bool {
 	var all []*OutRecord
 	for _, sh := range w.owned {
 		o := sh.outlets[id]
@@ -99,6 +104,7 @@ func (w *Worker) publishEgress(id EgressID) {
 		all = append(all, o.pending[:n]...)
 		o.pending = append([]*OutRecord(nil), o.pending[n:]...)
 	}
+	news := len(all) > 0
 	slices.SortStableFunc(all, func(a, b *OutRecord) int { return int(a.Key.Epoch) - int(b.Key.Epoch) }) //nolint:gosec // near each other
 	for len(all) > 0 {
 		n := 1
@@ -108,6 +114,7 @@ func (w *Worker) publishEgress(id EgressID) {
 		w.emit(Emit{Egress: id, Checkpoint: all[0].Key.Epoch.Checkpoint(), Records: all[:n:n]})
 		all = all[n:]
 	}
+	return news
 }
 
 func (w *Worker) onEgressDone(ev EgressDone) {
@@ -162,9 +169,8 @@ func (w *Worker) onOutboxRead(ev OutboxRead) {
 		return
 	}
 	o.reading = false
-	if w.outletsReading--; w.outletsReading == 0 {
-		w.publish()
-	}
+	w.outletsReading--
+	w.publish()
 }
 
 // takeStored hands stored records over, or keeps them before those of this generation.

@@ -12,6 +12,7 @@ func (w *Worker) onShardRestored(ev ShardRestored) {
 		return
 	}
 	sh.restored, sh.empty = true, ev.Empty && !sh.changed()
+	w.unrestored--
 	for _, t := range sortedTypes(ev.Specs) {
 		w.restoreSpecs(sh, t, ev.Specs[t])
 	}
@@ -30,6 +31,7 @@ func (w *Worker) onShardRestored(ev ShardRestored) {
 	}
 	sh.scanned = sh.empty
 	w.timersMoved = true
+	w.publish()
 }
 
 // changed reports whether a committed overlay was handed to the store already.

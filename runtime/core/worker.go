@@ -7,6 +7,7 @@ type Worker struct {
 	cfg       WorkerConfig
 	epoch     Epoch // the open one
 	committed CheckpointID
+	published CheckpointID // handed over to the after-commit egresses
 	now       Millis
 	want      Wanting // asked for in this epoch
 	halting   bool
@@ -42,6 +43,7 @@ type Worker struct {
 	credits      credits
 	emissions    emissions
 
+	unrestored     int // shards whose stores do not answer reads yet
 	outletsReading int // outlets whose stored records are still read
 	scanShard      int // of owned, whose backlog is looked for
 	alarm          Millis
@@ -92,6 +94,7 @@ func NewWorker(cfg WorkerConfig) (*Worker, error) {
 		cfg:       cfg,
 		epoch:     cfg.Restored.Next(),
 		committed: cfg.Restored,
+		published: cfg.Restored,
 		now:       cfg.Now,
 		shards:    make([]*shard, cfg.Sharding.Shards()),
 		types:     map[FunctionType]*funcType{},
@@ -130,6 +133,7 @@ func (w *Worker) own(id ShardID) {
 	sh.timers.init()
 	w.shards[id] = sh
 	w.owned = append(w.owned, sh)
+	w.unrestored++
 }
 
 // Step applies ev and appends to out what the driver must do, in the order in which it must be done.
