@@ -62,7 +62,7 @@ func run(ctx context.Context, address string) error {
 	server := &http.Server{Handler: app, ReadHeaderTimeout: time.Minute}
 	go func() {
 		<-ctx.Done()
-		server.Close()
+		_ = server.Close() // the program ends
 	}()
 	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 		return err

@@ -106,7 +106,7 @@ func fields(message []byte, f func(number int, v uint64, data []byte) bool) bool
 			v = uint64(binary.LittleEndian.Uint32(message))
 		case 2:
 			var size uint64
-			if size, n = binary.Uvarint(message); n <= 0 || size > uint64(len(message)-n) {
+			if size, n = binary.Uvarint(message); n <= 0 || size > uint64(len(message)-n) { //nolint:gosec // n is at most the length
 				return false
 			}
 			data = message[n : n+int(size)] //nolint:gosec // not above len(message)

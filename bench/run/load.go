@@ -106,7 +106,7 @@ func compare(before, after sample) (values, error) {
 		residentMB:        float64(after.node.resident) / 1e6,
 		peakMB:            float64(after.node.peak) / 1e6,
 	}
-	if requests > 0 {
+	if functions := after.functions.cpu > 0; functions && requests > 0 {
 		v[requestsPerSecond] = requests / seconds
 		v[messagesPerRequest] = messages / requests
 		v[functionMicros] = (after.functions.cpu - before.functions.cpu).Seconds() * 1e6 / messages
@@ -116,7 +116,8 @@ func compare(before, after sample) (values, error) {
 	v.quantile(cutP99, before, after, metricCutSeconds, 0.99)
 	v.ratio(recordsPerMessage, delta(metricEgressRecords), messages)
 	v.ratio(segmentRatio, delta(metricSegmentBytes), delta(metricRowBytes))
-	v.ratio(segmentBytesPerMessage, delta(metricSegmentBytes), messages)
+	v.ratio(storedRatio, delta(metricStoredBytes), delta(metricRowBytes))
+	v.ratio(storedBytesPerMessage, delta(metricStoredBytes), messages)
 	v.ratio(baseBytesPerMessage, delta(metricBaseBytes), messages)
 	v.ratio(checkpointsPerSecond, delta(metricCheckpoints), seconds)
 	return v, nil

@@ -2,18 +2,20 @@ package main
 
 // The node's metrics that the bench reads. docs/operations.md documents them; if one is renamed, this file is all that follows.
 const (
-	// metricMessages counts messages that a function has processed, metricRequests the requests that carried them.
-	metricMessages = "stateway_invocations_total"
-	metricRequests = "stateway_requests_total"
+	// metricMessages counts messages that a function has processed, metricRequests what was handed to endpoints to have them
+	// processed: over HTTP, one request each.
+	metricMessages = "stateway_messages_consumed_total"
+	metricRequests = "stateway_tries_total"
 
 	// metricEgressRecords counts records that reached an egress; metricEgressAge is the histogram of the discard egress: seconds from the
 	// timestamp in a record to its arrival.
 	metricEgressRecords = "stateway_egress_records_total"
 	metricEgressAge     = "stateway_egress_latency_seconds"
 
-	// metricSegmentBytes and metricBaseBytes count uploaded bytes before compression, metricRowBytes the keys and values of the
-	// rows in segments. metricCheckpoints counts commits.
+	// metricSegmentBytes counts segments before compression, metricStoredBytes as they are stored, metricRowBytes the keys and
+	// values of the rows in them. Bases are apart. metricCheckpoints counts commits.
 	metricSegmentBytes = "stateway_segment_uncompressed_bytes_total"
+	metricStoredBytes  = "stateway_segment_bytes_total"
 	metricRowBytes     = "stateway_segment_row_bytes_total"
 	metricBaseBytes    = "stateway_base_bytes_total"
 	metricCheckpoints  = "stateway_checkpoints_total"

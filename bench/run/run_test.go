@@ -47,7 +47,7 @@ func TestCompare(t *testing.T) {
 		at: start.Add(2 * time.Second), node: usage{cpu: 3 * time.Second, resident: 5e6, peak: 7e6}, functions: usage{cpu: 1500 * time.Millisecond},
 		metrics: parse(strings.Join([]string{
 			metricMessages + `{function="x"} 1000`, metricMessages + `{function="y"} 100`, metricRequests + `{endpoint="a"} 550`,
-			metricSegmentBytes + " 1200", metricRowBytes + " 1000",
+			metricSegmentBytes + " 1200", metricRowBytes + " 1000", metricStoredBytes + " 600",
 			metricEgressAge + `_bucket{le="0.001"} 500`, metricEgressAge + `_bucket{le="0.002"} 1000`, metricEgressAge + `_bucket{le="+Inf"} 1000`,
 		}, "\n")),
 	}
@@ -57,7 +57,7 @@ func TestCompare(t *testing.T) {
 	}
 	want := values{
 		messagesPerSecond: 500, requestsPerSecond: 250, messagesPerRequest: 2, nodeMicros: 2000, functionMicros: 500,
-		residentMB: 5, peakMB: 7, segmentRatio: 1.2, segmentBytesPerMessage: 1.2, latencyP50: 1, latencyP99: 1.98,
+		residentMB: 5, peakMB: 7, segmentRatio: 1.2, storedRatio: 0.6, storedBytesPerMessage: 0.6, latencyP50: 1, latencyP99: 1.98,
 	}
 	if diff := cmp.Diff(want, got, cmpopts.EquateApprox(0, 1e-9)); diff != "" {
 		t.Errorf("values (-want +got):\n%s", diff)

@@ -103,7 +103,7 @@ func checkDeclared(t *testing.T, l language, missing []*reqreply.FromFunction_Pe
 
 // typedRecord is how the file egress writes down a bare typed value: a built-in type as its text, anything else as it is.
 func typedRecord(typename string, value []byte) harness.FileRecord {
-	record := harness.FileRecord{Typename: typename, Value: string(value)}
+	record := harness.FileRecord{Type: typename, Value: string(value)}
 	switch typename {
 	case "io.statefun.types/int":
 		var v types.IntWrapper

@@ -294,7 +294,7 @@ func fileRecord(argument *reqreply.TypedValue) (harness.FileRecord, error) {
 	case "type.googleapis.com/io.statefun.sdk.egress.KafkaProducerRecord":
 		var r egress.KafkaProducerRecord
 		err := proto.Unmarshal(argument.GetValue(), &r)
-		return harness.FileRecord{Stream: r.GetTopic(), Key: r.GetKey(), Value: string(r.GetValueBytes())}, err
+		return harness.FileRecord{Topic: r.GetTopic(), Key: r.GetKey(), Value: string(r.GetValueBytes())}, err
 	case "type.googleapis.com/io.statefun.sdk.egress.KinesisEgressRecord":
 		var r egress.KinesisEgressRecord
 		err := proto.Unmarshal(argument.GetValue(), &r)

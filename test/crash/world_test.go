@@ -129,7 +129,7 @@ func (w *world) load(stop <-chan struct{}) <-chan []bank.Op {
 		wg.Go(func() {
 			for number := 1; !closed(stop); number++ {
 				op := bank.Draw(w.seed, client, number)
-				if err := w.put(ctx, op.Account, bank.OpType.Name(), op.Name(), op); err != nil {
+				if err := w.send(ctx, op); err != nil {
 					w.t.Errorf("operation %s: %v", op.Name(), err)
 					return
 				}
@@ -146,6 +146,21 @@ func (w *world) load(stop <-chan struct{}) <-chan []bank.Op {
 		result <- taken
 	}()
 	return result
+}
+
+// send sends an operation until it is taken. Some clients lose patience first and some send it once more though it was taken, so that repeats
+// are there even when no kill falls between a commit and its answer.
+func (w *world) send(ctx context.Context, op bank.Op) error {
+	if op.Number%8 == 3 {
+		impatient, cancel := context.WithTimeout(ctx, time.Duration(op.Amount%20)*time.Millisecond)
+		_ = w.put(impatient, op.Account, bank.OpType.Name(), op.Name(), op) // the outcome is unknown on purpose
+		cancel()
+	}
+	err := w.put(ctx, op.Account, bank.OpType.Name(), op.Name(), op)
+	if err == nil && op.Number%8 == 5 {
+		err = w.put(ctx, op.Account, bank.OpType.Name(), op.Name(), op)
+	}
+	return err
 }
 
 func closed(c <-chan struct{}) bool {
@@ -255,9 +270,13 @@ func (w *world) recorded(egress string) map[string]int {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	counts := map[string]int{}
+	counts, ids := map[string]int{}, map[string]string{}
 	for _, r := range records {
 		counts[r.Value]++
+		if other, twice := ids[r.ID]; twice && other != r.Value {
+			w.t.Errorf("%s: records %s and %s have the same id %q", egress, other, r.Value, r.ID)
+		}
+		ids[r.ID] = r.Value
 	}
 	return counts
 }

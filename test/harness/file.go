@@ -11,12 +11,14 @@ import (
 
 // FileRecord is one line of a file egress, as far as tests look at it.
 type FileRecord struct {
+	Topic           string `json:"topic"`
 	Stream          string `json:"stream"`
 	Key             string `json:"key"`
 	ExplicitHashKey string `json:"explicitHashKey"`
-	Typename        string `json:"typename"`
-	Value           string `json:"value"`  // the payload, if it is text
-	Base64          []byte `json:"base64"` // the payload, if it is not
+	Type            string `json:"type"`
+	Value           string `json:"value"`       // the payload, if it is text
+	ValueBase64     []byte `json:"valueBase64"` // the payload, if it is not
+	ID              string `json:"id"`          // the egress's own
 }
 
 // ReadFileRecords reads the whole lines of a file egress. A file that is not there yet holds none; a last line without its line

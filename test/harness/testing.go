@@ -52,7 +52,7 @@ func (n *Node) MustReady(tb testing.TB) {
 
 func finish(tb testing.TB, p *Process) {
 	p.Kill()
-	if tb.Failed() {
+	if tb.Failed() && p.Output() != "" {
 		tb.Logf("last output of %s (pid %d):\n%s", p.Name(), p.PID(), p.Output())
 	}
 }
