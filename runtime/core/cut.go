@@ -99,7 +99,7 @@ func (sh *shard) commit(n CheckpointID) {
 			break
 		}
 		waiting = true
-		if !o.handed {
+		if !o.handed && sh.restored { // the store must hold the restore point first
 			o.handed = true
 			sh.empty = false
 			sh.w.emit(Apply{Overlay: o})
@@ -119,6 +119,9 @@ func (w *Worker) onApplied(ev Applied) {
 	n := 0
 	for n < len(sh.frozen) && sh.frozen[n].Epoch.Checkpoint() <= ev.Checkpoint {
 		w.overlayBytes -= sh.frozen[n].bytes
+		if sh.frozen[n].expires {
+			w.sweepAgain()
+		}
 		n++
 	}
 	done := append([]*Overlay(nil), sh.frozen[:n]...)

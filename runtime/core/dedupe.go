@@ -111,7 +111,7 @@ func (w *Worker) acceptFirst(in *instance, m *Message, e Epoch) {
 	}
 	o.put(&d.row, d, int64(len(m.Dedupe)+len(m.Target.ID)+8))
 	o.dedupes = append(o.dedupes, d)
+	o.expires = true
 	sh.dedupes[key] = d
-	w.sweepable = true
 	w.accept(in, m, e)
 }

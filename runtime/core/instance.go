@@ -118,6 +118,7 @@ func (in *instance) setAccess(s *slot, at Millis) {
 	}
 	s.access = at
 	o := in.shard.overlay()
+	o.expires = true
 	if s.accRow != nil && s.accRow.row.epoch == o.Epoch {
 		s.accRow.at = at
 		return

@@ -20,6 +20,7 @@ type Overlay struct {
 	dedupes []*dedupeRow
 	dead    []TimerKey // timers whose rows it deletes
 	handed  bool       // to be written to the store
+	expires bool       // it has rows for the sweep
 }
 
 // rowLink is a row's place in an overlay. A thing that has a row embeds one.

@@ -26,10 +26,13 @@ func (w *Worker) sweep() {
 		w.nextSweepShard()
 		return
 	}
-	w.sweeping = true
+	w.sweeping, w.sweepOf = true, sh.applied
 	limit := max(1, w.cfg.SweepRows*int(sweepEvery)/1000)
 	w.emit(ReadExpiring{Shard: sh.id, After: w.sweepNext, Limit: limit})
 }
+
+// sweepAgain tells that the stores hold more that expires: a round that is under way may have missed it.
+func (w *Worker) sweepAgain() { w.sweepable, w.swept = true, true }
 
 func (w *Worker) nextSweepShard() {
 	w.sweepNext = nil
@@ -46,6 +49,9 @@ func (w *Worker) onExpiringRead(ev ExpiringRead) {
 	}
 	w.sweeping = false
 	sh := w.shards[ev.Shard]
+	if sh.applied != w.sweepOf {
+		return // memory may have forgotten what it knew beyond these rows: they are read again
+	}
 	w.swept = w.swept || len(ev.Accesses) > 0 || len(ev.Dedupes) > 0
 	for _, a := range ev.Accesses {
 		w.sweepState(sh, a)
@@ -83,11 +89,14 @@ func (w *Worker) sweepState(sh *shard, a StoredAccess) {
 
 // sweepDedupe deletes a stored dedupe id whose window is over.
 func (w *Worker) sweepDedupe(sh *shard, d StoredDedupe) {
-	if d.Until > w.now || sh.dedupes[dedupeKey{d.Address, d.ID}] != nil {
+	key := dedupeKey{d.Address, d.ID}
+	if d.Until > w.now || sh.dedupes[key] != nil {
 		return
 	}
 	row := &dedupeRow{target: d.Address, hash: d.Address.Hash(), id: d.ID, until: d.Until}
 	sh.erase(&row.row, row)
+	sh.dedupes[key] = row // until the store has forgotten it, so that the next round leaves it alone
+	sh.open.dedupes = append(sh.open.dedupes, row)
 	w.stats.Expired++
 }
 

@@ -53,6 +53,7 @@ type Worker struct {
 	swept          bool // this round of the sweep saw some
 	sweeping       bool
 	sweepShard     int
+	sweepOf        CheckpointID // what that shard's store held when it was read
 	sweepAt        Millis
 	sweepNext      []byte
 	stats          WorkerStats
