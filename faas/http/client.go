@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/stateway/stateway/faas/handover"
 	"github.com/stateway/stateway/runtime/core"
 )
 
@@ -15,7 +16,7 @@ const maxRoutes = 4096 // function types and hosts remembered; names come with m
 // Client sends invocations to one endpoint. Make it with New.
 type Client struct {
 	cfg    Config
-	out    outbox
+	out    *handover.Queue
 	ctx    context.Context //nolint:containedctx // ends all dials and requests at Close
 	cancel context.CancelFunc
 	tls    *tls.Config
@@ -47,7 +48,7 @@ func New(cfg Config, done func([]core.Result)) (*Client, error) {
 		return nil, fmt.Errorf("endpoint %s: %w", cfg.URL, err)
 	}
 	c := &Client{cfg: cfg, routes: make(map[core.FunctionType]*destination), pools: make(map[string]*pool)}
-	c.out.done = done
+	c.out = handover.New(done)
 	if c.tls, err = newTLS(&c.cfg); err != nil {
 		return nil, fmt.Errorf("endpoint %s: %w", cfg.URL, err)
 	}
@@ -78,7 +79,7 @@ func (c *Client) Send(invs []*core.Invocation) {
 
 func (c *Client) refuse(invs []*core.Invocation, err error) {
 	for _, inv := range invs {
-		c.out.put(core.Result{Invocation: inv, Outcome: core.Outcome{Class: core.OutcomeFailed, Reason: err.Error()}})
+		c.out.Put(core.Result{Invocation: inv, Outcome: core.Outcome{Class: core.OutcomeFailed, Reason: err.Error()}})
 	}
 }
 
@@ -125,7 +126,7 @@ func (c *Client) forgetLocked() {
 
 // Close ends all requests and connections and waits for the goroutines. Invocations without a result get none.
 func (c *Client) Close() {
-	c.out.close()
+	c.out.Close()
 	c.mu.Lock()
 	c.closed = true
 	pools := c.pools

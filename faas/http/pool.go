@@ -114,7 +114,7 @@ func (p *pool) run(l idleLane, j job) {
 		p.mu.Lock()
 		p.soon++
 		p.mu.Unlock()
-		p.client.out.put(core.Result{Invocation: j.inv, Outcome: o})
+		p.client.out.Put(core.Result{Invocation: j.inv, Outcome: o})
 	}
 }
 
