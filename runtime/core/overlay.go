@@ -5,7 +5,7 @@ import (
 	"iter"
 )
 
-// Overlay is what one epoch changed in one shard: at most one row per key. The open overlay belongs
+// Overlay is what one epoch changed in one shard, in order: of two rows with one key the later counts. The open overlay belongs
 // to its worker; a frozen one that is part of a Part is read by whoever encodes and commits it, and
 // does not change any more.
 type Overlay struct {

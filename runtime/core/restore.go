@@ -11,7 +11,7 @@ func (w *Worker) onShardRestored(ev ShardRestored) {
 	if sh == nil || sh.restored {
 		return
 	}
-	sh.restored, sh.empty = true, ev.Empty && !sh.changed()
+	sh.restored, sh.empty = true, ev.Empty
 	w.unrestored--
 	for _, t := range sortedTypes(ev.Specs) {
 		w.restoreSpecs(sh, t, ev.Specs[t])
@@ -31,17 +31,8 @@ func (w *Worker) onShardRestored(ev ShardRestored) {
 	}
 	sh.scanned = sh.empty
 	w.timersMoved = true
+	sh.commit(w.committed)
 	w.publish()
-}
-
-// changed reports whether a committed overlay was handed to the store already.
-func (sh *shard) changed() bool {
-	for _, o := range sh.frozen {
-		if o.handed {
-			return true
-		}
-	}
-	return sh.applied > sh.w.cfg.Restored
 }
 
 // scanBacklog looks for Addresses that had waiting messages at the restore point, a few at a time.
