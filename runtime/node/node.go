@@ -220,6 +220,44 @@ func (n *Node) checkDropped(state *checkpoint.State) error {
 	return droppedError(missing)
 }
 
+// checkShard refuses a shard with rows of function types that no endpoint serves, or records of egresses that are gone.
+func (n *Node) checkShard(store *shard.Store) error {
+	var missing []string
+	for _, t := range store.FunctionTypes() {
+		if _, served := n.cfg.Parts.EndpointOf(t); served || slices.Contains(n.cfg.AllowDropped, string(t)) {
+			continue
+		}
+		if has, err := hasRows(store, t); err != nil {
+			return err
+		} else if has {
+			missing = append(missing, "function type "+string(t))
+		}
+	}
+	names, err := store.OutboxEgresses()
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		has := slices.ContainsFunc(n.cfg.Parts.Egresses, func(e Egress) bool { return e.Core.Name == name })
+		if !has && !slices.Contains(n.cfg.AllowDropped, name) {
+			missing = append(missing, "egress "+name)
+		}
+	}
+	return droppedError(missing)
+}
+
+// hasRows reports whether the shard holds any row of a function type.
+func hasRows(store *shard.Store, t core.FunctionType) (bool, error) {
+	const page = 1024
+	for after := []byte(nil); ; {
+		has, next, err := store.HasFunctionType(t, after, page)
+		if err != nil || has || next == nil {
+			return has, err
+		}
+		after = next
+	}
+}
+
 func droppedError(missing []string) error {
 	if len(missing) == 0 {
 		return nil

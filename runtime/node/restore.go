@@ -125,6 +125,9 @@ func (g *generation) restoreSection(ctx context.Context, state *checkpoint.State
 
 // serveShard tells the shard's worker that its store answers.
 func (g *generation) serveShard(id core.ShardID, store *shard.Store) error {
+	if err := g.node.checkShard(store); err != nil {
+		return err
+	}
 	specs, err := store.Specs()
 	if err != nil {
 		return err
