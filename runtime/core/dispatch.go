@@ -95,6 +95,9 @@ func NewDispatcher(cfg DispatcherConfig) *Dispatcher {
 // Window is how many invocations all workers together should have submitted at most, as last told.
 func (d *Dispatcher) Window() int { return d.window }
 
+// Wake is the time at which a tick is needed, as last told; zero if none is.
+func (d *Dispatcher) Wake() Millis { return d.wake }
+
 // Limit is how many tries may be under way, for metrics.
 func (d *Dispatcher) Limit() int { return d.limit.current }
 
