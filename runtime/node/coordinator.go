@@ -14,10 +14,13 @@ import (
 // coordinatorLoop runs the coordinator, and appends to the control log.
 type coordinatorLoop struct {
 	gen   *generation
-	core  *core.Coordinator  // owned by run
-	state *checkpoint.State  // owned by run
-	gone  []string           // partitions to be forgotten with the next manifest; guarded by mu
-	bases []*checkpoint.Base // to be named by the next manifest; guarded by mu
+	core  *core.Coordinator     // owned by run
+	state *checkpoint.State     // owned by run
+	waste *checkpoint.Collector // owned by run
+	gone  []string              // partitions to be forgotten with the next manifest; guarded by mu
+	bases []*checkpoint.Base    // to be named by the next manifest; guarded by mu
+
+	collectable int // checkpoints since the last step of the garbage collection; owned by run
 
 	mu     sync.Mutex
 	events []core.CoordinatorEvent // guarded by mu
@@ -28,7 +31,7 @@ type coordinatorLoop struct {
 
 func newCoordinatorLoop(g *generation, state *checkpoint.State) *coordinatorLoop {
 	c := &coordinatorLoop{
-		gen: g, state: state.Clone(), last: state.Clone(), wake: make(chan struct{}, 1),
+		gen: g, state: state.Clone(), waste: g.node.app.NewCollector(), last: state.Clone(), wake: make(chan struct{}, 1),
 		core: core.NewCoordinator(core.CoordinatorConfig{
 			Nodes: []core.NodeID{0}, Restored: state.Checkpoint, Now: g.now(),
 			Every: core.Millis(g.node.cfg.CheckpointEvery.Milliseconds()),
@@ -95,6 +98,7 @@ func (c *coordinatorLoop) run(ctx context.Context) {
 		if time.Since(proven) >= lease {
 			proven = time.Now()
 			c.check(ctx)
+			c.collect(ctx)
 		}
 		c.wait(ctx, alarm, lease-time.Since(proven))
 	}
@@ -140,6 +144,10 @@ func (c *coordinatorLoop) perform(ctx context.Context, e core.CoordinatorEffect)
 		g.broadcast(core.Committed{Checkpoint: e.Checkpoint})
 		g.acks.committed(e.Checkpoint)
 		g.ingresses.committed(e.Checkpoint, c.committedState().Positions)
+		if c.collectable >= collectEvery {
+			c.collectable = 0
+			c.collect(ctx)
+		}
 	case core.CoordinatorDone:
 		g.fail(errHalted)
 	case core.StepDown:
@@ -180,9 +188,11 @@ func (c *coordinatorLoop) append(ctx context.Context, e core.AppendManifest) []c
 		c.gen.fail(err)
 		return nil
 	}
+	c.waste.Committed(entry.Manifest)
 	c.mu.Lock()
 	c.last = c.state.Clone()
 	c.mu.Unlock()
+	c.collectable++
 	out := c.core.Step(core.Tick{Now: c.gen.now()}, nil)
 	return c.core.Step(core.Appended{Checkpoint: e.Checkpoint}, out)
 }
@@ -196,6 +206,23 @@ func (c *coordinatorLoop) usable(bases []*checkpoint.Base) []*checkpoint.Base {
 		}
 	}
 	return use
+}
+
+const (
+	collectEvery = 16 // checkpoints between two steps of the garbage collection
+	collectStep  = 32 // deletions in a step
+)
+
+// collect deletes a few objects that nothing needs any more. Restoring shards may still need what an older manifest names.
+func (c *coordinatorLoop) collect(ctx context.Context) {
+	if c.gen.pending.Load() > 0 {
+		return
+	}
+	done, err := c.waste.Collect(ctx, c.gen.node.reign, c.state, collectStep)
+	if err != nil && ctx.Err() == nil && !errors.Is(err, checkpoint.ErrPending) && !errors.Is(err, checkpoint.ErrDeposed) {
+		c.gen.log.Warn("delete objects that are not needed any more", "error", err)
+	}
+	c.gen.node.metrics.collected.Add(uint64(done.Deleted)) //nolint:gosec // not negative
 }
 
 // check looks whether somebody else appended to the log.

@@ -296,6 +296,11 @@ func (p *publisher) run(ctx context.Context) {
 func (p *publisher) askPublished(ctx context.Context, lane int, published []core.CheckpointID) bool {
 	for attempt := 0; ; attempt++ {
 		n, err := p.out.Published(ctx, lane)
+		if restored := p.gen.restored; err == nil && published[lane] == 0 && n > restored {
+			p.gen.fail(fmt.Errorf("egress %s has published checkpoint %d, but the bucket's last is %d: the bucket was put back, "+
+				"and records would be lost; use the newer bucket, or another egress", p.name, n, restored))
+			return false
+		}
 		if err == nil {
 			published[lane] = n
 			return true

@@ -17,6 +17,7 @@ type metrics struct {
 	segments     atomic.Int64
 	baseBytes    atomic.Int64
 	bases        atomic.Int64
+	collected    atomic.Uint64
 }
 
 // committed counts a committed checkpoint and the time since it began.
@@ -53,6 +54,7 @@ var (
 	descRows          = desc("segment_rows_total", "Rows handed over for segments.")
 	descBases         = desc("bases_total", "Bases refreshed.")
 	descBaseBytes     = desc("base_bytes_total", "Bytes of the files of refreshed bases.")
+	descCollected     = desc("objects_deleted_total", "Segments and base files deleted because nothing needs them any more.")
 	descTries         = desc("tries_total", "Tries handed to endpoints.")
 	descInvocations   = desc("invocations_total", "Accepted invocations.", "function")
 	descMessages      = desc("messages_total", "Messages that arrived at a function type.", "function")
@@ -97,6 +99,7 @@ func (n *Node) Collect(out chan<- prometheus.Metric) {
 	count(descRowBytes, float64(m.rowBytes.Load()))
 	count(descBases, float64(m.bases.Load()))
 	count(descBaseBytes, float64(m.baseBytes.Load()))
+	count(descCollected, float64(m.collected.Load()))
 	g := n.generation()
 	if g == nil {
 		gauge(descGeneration, 0)
