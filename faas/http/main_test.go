@@ -218,3 +218,18 @@ func benchConn(c net.Conn, answer []byte) {
 		}
 	}
 }
+
+func bigValue(b []byte) []byte { return wire.AppendTypedValue(nil, "example/big", b) }
+
+// bigAnswer writes b as a state.
+func bigAnswer(b []byte) []byte {
+	out, err := proto.Marshal(&pb.FromFunction{Response: &pb.FromFunction_InvocationResult{InvocationResult: &pb.FromFunction_InvocationResponse{
+		StateMutations: []*pb.FromFunction_PersistedValueMutation{{
+			MutationType: 1, StateName: "big", StateValue: &pb.TypedValue{Typename: "example/big", HasValue: true, Value: b},
+		}},
+	}}})
+	if err != nil {
+		panic(err)
+	}
+	return out
+}
