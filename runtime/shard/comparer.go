@@ -44,7 +44,7 @@ func carriesAddress(table byte) bool {
 // skipText returns the offset behind the length-prefixed text at offset at.
 func skipText(b []byte, at int) (int, bool) {
 	n, w := binary.Uvarint(b[at:])
-	if w <= 0 || n > uint64(len(b)-at-w) {
+	if w <= 0 || n > uint64(len(b)-at-w) { //nolint:gosec // Uvarint read w of these bytes
 		return 0, false
 	}
 	return at + w + int(n), true //nolint:gosec // n is at most len(b)

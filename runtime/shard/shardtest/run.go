@@ -182,7 +182,7 @@ func testRefused(t *testing.T, d Disk) {
 
 func testReads(t *testing.T, d Disk) {
 	set := d.open(t)
-	for seed := range uint64(6) {
+	for seed := range uint64(4) {
 		s := store(t, set, core.ShardID(seed), all)
 		r := NewRandom(seed)
 		m := make(Model)
@@ -292,17 +292,16 @@ func testCrash(t *testing.T, d Disk) {
 	}
 	r := NewRandom(4)
 	history := map[core.CheckpointID]Model{0: {}}
-	m, n := make(Model), core.CheckpointID(0)
 	for range 12 {
 		set := d.open(t)
 		s := store(t, set, 2, all)
-		n = s.Meta().Checkpoint
+		n := s.Meta().Checkpoint
 		want, ok := history[n]
 		if !ok {
 			t.Fatalf("the store is at checkpoint %d, which was never committed", n)
 		}
 		Same(t, s, want)
-		m = maps.Clone(want)
+		m := maps.Clone(want)
 		for range r.IntN(8) {
 			skip := core.CheckpointID(1 + r.IntN(3)) //nolint:gosec // positive
 			rows := r.Rows(1 + r.IntN(300))
