@@ -59,10 +59,41 @@ func (w *Worker) payCredit() {
 
 func (w *Worker) mailBudget() int64 { return w.cfg.Memory / 4 }
 
-// overBudget reports whether no invocation and no timer may start.
-func (w *Worker) overBudget() bool {
-	if w.mailBytes > w.mailBudget() {
-		w.spill()
+// overBudget reports whether no timer may fire, and no invocation start except one that mayStart allows.
+func (w *Worker) overBudget() bool { return w.overRows() || w.overMail() }
+
+// overRows reports whether rows take too much memory: those that the stores do not hold yet, or records that wait
+// for their egress.
+func (w *Worker) overRows() bool {
+	if w.overlayBytes > w.cfg.Memory/4 {
+		w.hurry()
+		return true
 	}
-	return w.mailBytes > w.mailBudget() || w.overlayBytes > w.cfg.Memory/4 || w.outboxBytes > w.cfg.Memory/4
+	return w.outboxBytes > w.cfg.Memory/4
+}
+
+// overMail reports whether waiting messages take too much memory and cannot be spilled.
+func (w *Worker) overMail() bool {
+	w.spill()
+	if w.mailBytes <= w.mailBudget() {
+		return false
+	}
+	w.hurry()
+	return true
+}
+
+// hurry asks for a checkpoint soon if there is something for it to hold: it lets go of memory.
+func (w *Worker) hurry() {
+	if w.want == WantDirty {
+		w.wantCheckpoint(WantSoon)
+	}
+}
+
+// mayStart reports whether an invocation may start. Over the budget of waiting messages they start one by one: it shrinks only so
+// when they were read back from the store, or when one alone is larger.
+func (w *Worker) mayStart() bool {
+	if w.overRows() {
+		return false
+	}
+	return !w.overMail() || (w.fetches == 0 && w.parked == 0 && w.inflight() == 0)
 }

@@ -54,6 +54,7 @@ const (
 type diskTail struct {
 	from    Seq // zero means there is none
 	through Seq
+	bytes   int64 // of those that were in memory before; of others it is not known
 }
 
 // slot is one state of an instance.

@@ -150,14 +150,21 @@ func (w *Worker) mergeMailbox(in *instance, ev AddressLoaded) {
 func (w *Worker) fromStore(in *instance, s StoredMessage) *Message {
 	m := &Message{Target: in.addr, Caller: s.Caller, Arg: s.Arg, hash: in.hash, seq: s.Seq}
 	in.enter(m)
-	w.diskBytes = max(0, w.diskBytes-m.Size())
+	w.fromDisk(in, m.Size())
 	return m
+}
+
+// fromDisk counts bytes of an instance that no longer lie in the store only.
+func (w *Worker) fromDisk(in *instance, n int64) {
+	n = min(n, in.disk.bytes)
+	in.disk.bytes -= n
+	w.diskBytes -= n
 }
 
 // fetch asks for the next part of the mailbox that lies in the store only.
 func (w *Worker) fetch(in *instance) {
 	in.fetching = true
-	w.loads++
+	w.fetches++
 	w.emit(LoadMailbox{
 		Shard: in.shard.id, Address: in.addr,
 		From: in.disk.from, Through: in.disk.through, Count: loadCount, Bytes: loadBytes,
@@ -170,7 +177,7 @@ func (w *Worker) onMailboxLoaded(ev MailboxLoaded) {
 		return
 	}
 	in.fetching = false
-	w.loads--
+	w.fetches--
 	last := in.disk.through
 	for _, s := range ev.Messages {
 		in.mail = append(in.mail, w.fromStore(in, s))
@@ -179,6 +186,7 @@ func (w *Worker) onMailboxLoaded(ev MailboxLoaded) {
 	if ev.More && len(ev.Messages) > 0 && last < in.disk.through {
 		in.disk.from = last + 1
 	} else {
+		w.fromDisk(in, in.disk.bytes) // what rows do not hold of a message: its dedupe id
 		in.disk = diskTail{}
 		in.mail = append(in.mail, in.behind...)
 		in.behind = nil
@@ -268,6 +276,7 @@ func (in *instance) storedPrefix(mail []*Message) int {
 func (w *Worker) toDisk(in *instance, mail []*Message) {
 	for _, m := range mail {
 		in.leave(m)
+		in.disk.bytes += m.Size()
 		w.diskBytes += m.Size()
 		if w.diskBytes > w.cfg.DiskBacklog {
 			w.credits.hold(m.Origin, m.Size())

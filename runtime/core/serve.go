@@ -30,7 +30,7 @@ func (w *Worker) serve() {
 	}
 	w.scanBacklog()
 	idle := 0
-	for idle < len(w.serving) && !w.overBudget() {
+	for idle < len(w.serving) && w.mayStart() {
 		if w.next >= len(w.serving) {
 			w.next = 0
 		}
@@ -40,18 +40,23 @@ func (w *Worker) serve() {
 			idle++
 			continue
 		}
-		idle = 0
 		in := t.pop()
 		in.ready = false
-		if in.startable(w.now) {
-			w.start(in)
+		if in.startable(w.now) && !w.start(in) {
+			w.offer(in)
+			idle++
+			continue
 		}
+		idle = 0
 	}
 }
 
-// start serves one instance: it reads its mailbox back, drops its head message, or invokes it.
-func (w *Worker) start(in *instance) {
+// start serves one instance: it reads its mailbox back, drops its head message, or invokes it. It says no if as many
+// mailboxes are being read as memory has room for.
+func (w *Worker) start(in *instance) bool {
 	switch {
+	case len(in.mail) == 0 && w.fetches > 0 && w.fetches >= w.mailBudget()/(2*loadBytes):
+		return false
 	case len(in.mail) == 0:
 		w.fetch(in)
 	case len(in.drops) > 0:
@@ -59,6 +64,7 @@ func (w *Worker) start(in *instance) {
 	default:
 		w.invoke(in)
 	}
+	return true
 }
 
 // invocationMemory is an invocation with room for the usual number of states and messages.

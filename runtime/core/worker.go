@@ -32,7 +32,8 @@ type Worker struct {
 	troubled     map[*instance]bool
 	tries        uint64
 	parked       int   // responses that wait for tokens
-	loads        int   // reads of Addresses and mailboxes under way
+	loads        int   // reads of Addresses under way
+	fetches      int64 // reads of mailboxes under way
 	checks       int   // looks for dedupe ids of the open epoch under way
 	mailBytes    int64 // of messages in memory
 	overlayBytes int64 // of overlays that the stores do not hold yet

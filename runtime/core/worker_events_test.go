@@ -120,7 +120,7 @@ func scriptMessages(words []string) []*Message {
 			case "from":
 				m.Caller = scriptAddress(v)
 			case "n":
-				m.Arg = append(m.Arg, make([]byte, number(v))...)
+				m.Arg = append(m.Arg, strings.Repeat(".", int(number(v)))...)
 			}
 		}
 		mail = append(mail, m)
@@ -137,7 +137,7 @@ func scriptMany(c command) Records {
 		if c.text("ids", "") != "" {
 			to.ID += strconv.Itoa(int(i))
 		}
-		arg := append([]byte(fmt.Sprint(i)), make([]byte, c.number("bytes", 0))...)
+		arg := Value(fmt.Sprint(i) + strings.Repeat(".", int(c.number("bytes", 0))))
 		r.Messages = append(r.Messages, &Message{Target: to, Arg: arg})
 	}
 	return r
