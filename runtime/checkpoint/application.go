@@ -16,7 +16,7 @@ const FormatVersion = 1
 
 const applicationMagic = "stwyapp\x01"
 
-// ErrApplication: the application in the bucket is not the one that was meant, such as one with
+// ErrApplication means that the application in the bucket is not the one that was meant, such as one with
 // another number of shards. An operator has to decide.
 var ErrApplication = errors.New("application cannot be opened")
 

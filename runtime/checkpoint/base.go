@@ -70,7 +70,7 @@ func decodeBase(d *decoder, shards int) *Base {
 		f := BaseFile{
 			File:   d.string("base file's name"),
 			Object: d.string("base file's object"),
-			Size:   int64(d.below(maxObject, "base file's size")),
+			Size:   d.size("base file's size"),
 		}
 		copy(f.Sum[:], d.take(16, "base file's checksum"))
 		if d.err == nil && !safeFile(f.File) {
@@ -91,7 +91,9 @@ func decodeBase(d *decoder, shards int) *Base {
 }
 
 // safeFile reports whether a name stays within the folder in which it is created.
-func safeFile(name string) bool { return name != "" && len(name) <= maxKeyPart && name[0] != '.' && keyChars(name) }
+func safeFile(name string) bool {
+	return name != "" && len(name) <= maxKeyPart && name[0] != '.' && keyChars(name)
+}
 
 // BaseSource is a Pebble checkpoint on a disk: a flat folder whose files do not change any more.
 type BaseSource struct {

@@ -212,6 +212,6 @@ func TestPebbleCheckpointAsBase(t *testing.T) {
 
 type quiet struct{}
 
-func (quiet) Infof(string, ...any)         {}
-func (quiet) Errorf(string, ...any)        {}
+func (quiet) Infof(string, ...any)           {}
+func (quiet) Errorf(string, ...any)          {}
 func (quiet) Fatalf(format string, a ...any) { panic(fmt.Sprintf(format, a...)) }

@@ -132,10 +132,15 @@ func (d *decoder) below(limit uint64, what string) uint64 {
 	return v
 }
 
+// size reads an object's size, or an offset in one.
+func (d *decoder) size(what string) int64 {
+	return int64(d.below(maxObject, what)) //nolint:gosec // less than maxObject
+}
+
 // count reads how many items of at least size bytes follow.
 func (d *decoder) count(size int, what string) int {
 	n := d.uvarint("number of " + what)
-	if n > uint64(len(d.b)/size) {
+	if n > uint64(len(d.b)/size) { //nolint:gosec // not negative
 		d.fail("%d %s do not fit in the %d bytes left", n, what, len(d.b))
 		return 0
 	}

@@ -164,14 +164,14 @@ func TestNextRefusesWhatMustNotBeCommitted(t *testing.T) {
 	beyond := &checkpoint.Segment{Name: seg.Name, Checkpoint: 2, Sections: []checkpoint.SectionRef{{Shard: 4}}}
 	base := &checkpoint.Base{Shard: 1, Checkpoint: 1}
 	for name, c := range map[string]checkpoint.Commit{
-		"the same checkpoint":        {Checkpoint: 1, Time: 5000},
-		"time that goes back":        {Checkpoint: 2, Time: 500},
-		"segment of another":         {Checkpoint: 3, Time: 5000, Segments: []*checkpoint.Segment{seg}},
-		"shard beyond":               {Checkpoint: 2, Time: 5000, Segments: []*checkpoint.Segment{beyond}},
-		"segment without sections":   {Checkpoint: 2, Time: 5000, Segments: []*checkpoint.Segment{{Name: seg.Name, Checkpoint: 2}}},
-		"base of what is not yet":    {Checkpoint: 2, Time: 5000, Bases: []*checkpoint.Base{{Shard: 1, Checkpoint: 2}}},
-		"two bases of a shard":       {Checkpoint: 2, Time: 5000, Bases: []*checkpoint.Base{base, base}},
-		"base of a shard beyond":     {Checkpoint: 2, Time: 5000, Bases: []*checkpoint.Base{{Shard: 4, Checkpoint: 1}}},
+		"the same checkpoint":      {Checkpoint: 1, Time: 5000},
+		"time that goes back":      {Checkpoint: 2, Time: 500},
+		"segment of another":       {Checkpoint: 3, Time: 5000, Segments: []*checkpoint.Segment{seg}},
+		"shard beyond":             {Checkpoint: 2, Time: 5000, Segments: []*checkpoint.Segment{beyond}},
+		"segment without sections": {Checkpoint: 2, Time: 5000, Segments: []*checkpoint.Segment{{Name: seg.Name, Checkpoint: 2}}},
+		"base of what is not yet":  {Checkpoint: 2, Time: 5000, Bases: []*checkpoint.Base{{Shard: 1, Checkpoint: 2}}},
+		"two bases of a shard":     {Checkpoint: 2, Time: 5000, Bases: []*checkpoint.Base{base, base}},
+		"base of a shard beyond":   {Checkpoint: 2, Time: 5000, Bases: []*checkpoint.Base{{Shard: 4, Checkpoint: 1}}},
 	} {
 		if _, err := l.state.Next(c, l.reign.Lineage()); err == nil {
 			t.Errorf("%s: accepted", name)

@@ -117,8 +117,10 @@ func undump(t *testing.T, dump string) (b []byte) {
 }
 
 func TestEntriesRoundTrip(t *testing.T) {
-	empty := &checkpoint.Entry{Number: 2, Manifest: &checkpoint.Manifest{Checkpoint: 1, Lineage: checkpoint.Lineage{Generation: 1}, FullNumber: 2, Full: true, Shards: 1,
-		Reigns: []checkpoint.ReignStart{{Lineage: checkpoint.Lineage{Generation: 1}, First: 1}}}}
+	empty := &checkpoint.Entry{Number: 2, Manifest: &checkpoint.Manifest{
+		Checkpoint: 1, Lineage: checkpoint.Lineage{Generation: 1}, FullNumber: 2, Full: true, Shards: 1,
+		Reigns: []checkpoint.ReignStart{{Lineage: checkpoint.Lineage{Generation: 1}, First: 1}},
+	}}
 	for _, e := range []*checkpoint.Entry{sampleClaim(), sampleDelta(), sampleFull(), empty, {Number: 1, Claim: &checkpoint.Claim{}}} {
 		got, err := checkpoint.DecodeEntryAs("key", e.Encode(testID), testID, e.Number)
 		if err != nil {

@@ -108,6 +108,7 @@ func FuzzSegmentFrame(f *testing.F) {
 	_, whole := smallSegment(f, w.app)
 	f.Add(whole)
 	f.Fuzz(func(t *testing.T, b []byte) {
+		b = resealedFrame(b)
 		_, s, err := checkpoint.DecodeFrame("key", b, w.app.ID)
 		if err != nil {
 			return
@@ -119,4 +120,20 @@ func FuzzSegmentFrame(f *testing.F) {
 			_, _ = checkpoint.DecodeSection("key", b[r.Offset:][:r.Length], &r, s.Checkpoint)
 		}
 	})
+}
+
+// resealedFrame puts right the checksums of header, index and footer.
+func resealedFrame(b []byte) []byte {
+	if len(b) < 48+36 {
+		return b
+	}
+	b = bytes.Clone(b)
+	table := crc32.MakeTable(crc32.Castagnoli)
+	binary.BigEndian.PutUint32(b[44:], crc32.Checksum(b[:44], table))
+	f := b[len(b)-36:]
+	if at := binary.BigEndian.Uint64(f); at < uint64(len(b)-36) {
+		binary.BigEndian.PutUint32(f[12:], crc32.Checksum(b[at:len(b)-36], table))
+	}
+	binary.BigEndian.PutUint32(f[24:], crc32.Checksum(f[:24], table))
+	return b
 }

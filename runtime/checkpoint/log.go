@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// ErrCut: the log was cut behind this number, so that its tail is far higher. Find the tail again.
+// ErrCut means that the log was cut behind this number, so that its tail is far higher. Find the tail again.
 var ErrCut = errors.New("control log was cut behind this number")
 
 // Log is the control log of an application: claims and manifests in one sequence of numbers. Its

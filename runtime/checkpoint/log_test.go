@@ -132,7 +132,7 @@ func TestEvery64thManifestAndAReignsFirstAreFull(t *testing.T) {
 		for _, parallel := range []int{1, 8} {
 			s, err := w.app.Log().StateAt(t.Context(), e.Number, parallel)
 			w.must(err)
-			if s.Checkpoint != core.CheckpointID(i+1) || len(s.Positions) != min(i+1, 10) || s.Positions[fmt.Sprint(i % 10)][0] != byte(i) {
+			if s.Checkpoint != core.CheckpointID(i+1) || len(s.Positions) != min(i+1, 10) || s.Positions[fmt.Sprint(i%10)][0] != byte(i) {
 				t.Fatalf("after %d: %+v", i, s)
 			}
 		}

@@ -18,8 +18,8 @@ func decodeManifest(d *decoder, n Number) *Manifest {
 	m.Lineage = decodeLineage(d, n)
 	m.Prev = Number(d.below(uint64(n), "number of the manifest before"))
 	m.FullNumber = Number(d.below(uint64(n)+1, "number of the full manifest"))
-	m.Time = core.Millis(d.uint64("time")) //nolint:gosec // two's complement
-	m.Shards = int(d.below(core.MaxShards+1, "number of shards"))
+	m.Time = core.Millis(d.uint64("time"))                        //nolint:gosec // two's complement
+	m.Shards = int(d.below(core.MaxShards+1, "number of shards")) //nolint:gosec // checked
 	if d.err == nil && m.Full != (m.FullNumber == n) {
 		d.fail("it is number %d and rests on full manifest %d, full: %t", n, m.FullNumber, m.Full)
 	}
@@ -112,7 +112,7 @@ func decodeSegment(d *decoder, shards int) *Segment {
 	}
 	s.Checkpoint = core.CheckpointID(d.uvarint("segment's checkpoint"))
 	s.Node = core.NodeID(d.below(1<<32, "segment's node")) //nolint:gosec // checked
-	s.Length = int64(d.below(maxObject, "segment's length"))
+	s.Length = d.size("segment's length")
 	s.Checksum = d.uint32("segment's checksum")
 	count := d.count(9, "sections")
 	if count > 0 {
@@ -139,8 +139,8 @@ func decodeSegment(d *decoder, shards int) *Segment {
 func decodeSectionRef(d *decoder, shards int) SectionRef {
 	return SectionRef{
 		Shard:    core.ShardID(d.below(uint64(shards), "shard")), //nolint:gosec // at most core.MaxShards
-		Offset:   int64(d.below(maxObject, "section's offset")),
-		Length:   int64(d.below(maxObject, "section's length")),
+		Offset:   d.size("section's offset"),
+		Length:   d.size("section's length"),
 		Checksum: d.uint32("section's checksum"),
 		Rows:     d.uvarint("section's rows"),
 		NextSeq:  core.Seq(d.uvarint("section's next sequence number")),

@@ -16,7 +16,7 @@ const (
 	maxBlock    = 1 << 30   // bytes of a block, which holds one row at least
 )
 
-// ErrRowSize: a row's key and value together have a GiB or more.
+// ErrRowSize means that a row's key and value together have a GiB or more.
 var ErrRowSize = errors.New("row is too large for a segment")
 
 // Section is what one shard contributes to one segment: its rows, encoded once but not yet

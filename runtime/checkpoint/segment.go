@@ -123,7 +123,7 @@ func appendBlock(b, rows []byte) []byte {
 		flag = plainBlock
 	}
 	stored := b[blockHeader:]
-	binary.BigEndian.PutUint32(b, uint32(len(rows)))          //nolint:gosec // less than maxBlock
+	binary.BigEndian.PutUint32(b, uint32(len(rows)))            //nolint:gosec // less than maxBlock
 	binary.BigEndian.PutUint32(b[4:], uint32(len(stored))|flag) //nolint:gosec // likewise
 	sum := crc32.Update(checksum(b[:8]), castagnoli, stored)
 	binary.BigEndian.PutUint32(b[8:], sum)
@@ -158,7 +158,7 @@ func (w *SegmentWriter) finish() {
 		b = binary.BigEndian.AppendUint64(b, uint64(r.NextSeq))
 	}
 	sum := checksum(b)
-	b = binary.BigEndian.AppendUint64(b, uint64(indexAt)) //nolint:gosec // not negative
+	b = binary.BigEndian.AppendUint64(b, uint64(indexAt))   //nolint:gosec // not negative
 	b = binary.BigEndian.AppendUint32(b, uint32(len(refs))) //nolint:gosec // at most core.MaxShards
 	b = binary.BigEndian.AppendUint32(b, sum)
 	b = binary.BigEndian.AppendUint64(b, uint64(indexAt)+uint64(len(refs)*indexEntry+segmentFooter)) //nolint:gosec // not negative

@@ -21,15 +21,15 @@ func decodeSegmentFrame(object string, b []byte, id core.ApplicationID) (core.Ge
 	}
 	s.Length = int64(len(b))
 	s.Checksum = checksum(b)
-	at := len(b) - segmentFooter
-	f := b[at:]
+	f := b[len(b)-segmentFooter:]
+	at := uint64(len(b) - segmentFooter) //nolint:gosec // not negative
 	if string(f[28:]) != segmentEnd || checksum(f[:24]) != binary.BigEndian.Uint32(f[24:]) {
-		return 0, nil, damaged(object, int64(at), "footer is damaged: the segment is cut off, or not a segment")
+		return 0, nil, damaged(object, s.Length-segmentFooter, "footer is damaged: the segment is cut off, or not a segment")
 	}
 	indexAt, count := binary.BigEndian.Uint64(f), binary.BigEndian.Uint32(f[8:])
-	if count > core.MaxShards || indexAt < segmentHeader || indexAt+uint64(count)*indexEntry != uint64(at) ||
+	if count > core.MaxShards || indexAt < segmentHeader || indexAt > at || at-indexAt != uint64(count)*indexEntry ||
 		binary.BigEndian.Uint64(f[16:]) != uint64(len(b)) {
-		return 0, nil, damaged(object, int64(at), "footer of an object of %d bytes says: index of %d sections at %d", len(b), count, indexAt)
+		return 0, nil, damaged(object, s.Length-segmentFooter, "footer of an object of %d bytes says: index of %d sections at %d", len(b), count, indexAt)
 	}
 	index := b[indexAt:at]
 	if checksum(index) != binary.BigEndian.Uint32(f[12:]) {

@@ -122,16 +122,16 @@ func (s *State) fold(positions map[string][]byte, gone []string, segments []*Seg
 }
 
 // without returns the segment without the sections that bases hold already, nil if none is left.
-func (g *Segment) without(bases []*Base) *Segment {
+func (s *Segment) without(bases []*Base) *Segment {
 	held := func(r SectionRef) bool {
 		b := bases[r.Shard]
-		return b != nil && b.Checkpoint >= g.Checkpoint
+		return b != nil && b.Checkpoint >= s.Checkpoint
 	}
-	if !slices.ContainsFunc(g.Sections, held) {
-		return g
+	if !slices.ContainsFunc(s.Sections, held) {
+		return s
 	}
-	c := *g
-	c.Sections = slices.DeleteFunc(slices.Clone(g.Sections), held)
+	c := *s
+	c.Sections = slices.DeleteFunc(slices.Clone(s.Sections), held)
 	if len(c.Sections) == 0 {
 		return nil
 	}
@@ -184,12 +184,12 @@ func (s *State) Past(shard core.ShardID) ShardPast {
 }
 
 // Section returns the section of a shard, if there is one.
-func (g *Segment) Section(shard core.ShardID) (SectionRef, bool) {
-	i, ok := slices.BinarySearchFunc(g.Sections, shard, func(r SectionRef, shard core.ShardID) int { return cmp.Compare(r.Shard, shard) })
+func (s *Segment) Section(shard core.ShardID) (SectionRef, bool) {
+	i, ok := slices.BinarySearchFunc(s.Sections, shard, func(r SectionRef, shard core.ShardID) int { return cmp.Compare(r.Shard, shard) })
 	if !ok {
 		return SectionRef{}, false
 	}
-	return g.Sections[i], true
+	return s.Sections[i], true
 }
 
 // names are all objects that the state refers to.

@@ -121,7 +121,7 @@ func checkAfterCrash(t *testing.T, when string, disk *dirbucket.Mem, a acknowled
 	}
 	for key := range a.created {
 		below := strings.HasPrefix(key, logFolder+"/")
-		if !slices.Contains(keys, key) && !a.deleted[key] && !(below && marker) {
+		if !slices.Contains(keys, key) && !a.deleted[key] && (!below || !marker) {
 			t.Fatalf("%s: %s was acknowledged and is gone", when, key)
 		}
 		if err := b.Create(ctx, key, []byte(body(key))); err == nil && !a.deleted[key] || err != nil && !errors.Is(err, checkpoint.ErrExists) {
@@ -315,6 +315,37 @@ func TestOnlyTheNextLogFolderIsMade(t *testing.T) {
 			if err := who.Create(ctx, logEntry(n), nil); !errors.Is(err, checkpoint.ErrExists) {
 				t.Errorf("number %d in a deleted folder: %v", n, err)
 			}
+		}
+	}
+}
+
+// A process has linked the last number of a folder and not synced it yet. Another builds on it, in
+// the next folder: a crash must not leave the second without the first.
+func TestNobodyBuildsOnWhatACrashCanUndo(t *testing.T) {
+	for _, pair := range [][2]int{{4094, 4095}, {4095, 4096}} {
+		disk := dirbucket.NewMem()
+		other := open(t, "/bucket", dirbucket.Options{FS: disk})
+		if err := other.Create(t.Context(), logEntry(4000), nil); err != nil {
+			t.Fatal(err)
+		}
+		paused := false
+		b := open(t, "/bucket", dirbucket.Options{FS: disk, At: func(p dirbucket.Point) {
+			if p != dirbucket.AtLinked {
+				return
+			}
+			paused = true
+			if err := other.Create(t.Context(), logEntry(pair[1]), nil); err != nil {
+				t.Fatal(err)
+			}
+			after := open(t, "/bucket", dirbucket.Options{FS: disk.Crash(vfs.CrashCloneCfg{})})
+			for _, n := range pair {
+				if _, err := after.Read(t.Context(), logEntry(n)); err != nil {
+					t.Errorf("numbers %d: number %d after the crash: %v", pair, n, err)
+				}
+			}
+		}})
+		if err := b.Create(t.Context(), logEntry(pair[0]), nil); err != nil || !paused {
+			t.Fatalf("paused: %t, %v", paused, err)
 		}
 	}
 }

@@ -45,7 +45,7 @@ type Point string
 // The points, in the order in which a create and a deletion of a folder pass them.
 const (
 	AtFolderMade   Point = "create: folder made, not synced"
-	AtTempWritten  Point = "create: body written, not synced"
+	AtTempWritten  Point = "create: body written, not synced" //nolint:gosec // no credential
 	AtTempSynced   Point = "create: body synced, not linked"
 	AtLinked       Point = "create: linked, folder not synced"
 	AtCreated      Point = "create: folder synced"

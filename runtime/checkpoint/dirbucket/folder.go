@@ -68,20 +68,13 @@ func (b *Bucket) mayFollow(key string) error {
 	if info, err := b.fs.Stat(b.path(path.Dir(key))); err == nil && !info.IsDir() {
 		return fmt.Errorf("%w: its folder was deleted", checkpoint.ErrExists)
 	} else if err == nil {
-		return b.syncIfThere(place.FolderKey(place.Folder - 1))
+		return nil // whoever made it has synced the folder before
 	}
 	last := place.Key(checkpoint.Number(place.Folder*checkpoint.FolderNumbers - 1))
 	if _, err := b.fs.Stat(b.path(last)); err != nil {
 		return fmt.Errorf("%w: folder %d of a control log is not the next one: %s is missing", checkpoint.ErrKey, place.Folder, last)
 	}
 	return b.sync(path.Dir(last))
-}
-
-func (b *Bucket) syncIfThere(dir string) error {
-	if info, err := b.fs.Stat(b.path(dir)); err != nil || !info.IsDir() {
-		return nil
-	}
-	return b.sync(dir)
 }
 
 // DeleteFolder implements checkpoint.Bucket: the folder and an empty file change places.
