@@ -14,6 +14,7 @@ type load struct {
 	addresses int
 	rate      int
 	embedded  bool
+	single    bool // one message a request
 }
 
 // sample is everything read at one moment.
@@ -25,7 +26,7 @@ type sample struct {
 }
 
 func (l load) measure(ctx context.Context, b *bench) (values, error) {
-	app := application{addresses: l.addresses, rate: l.rate}
+	app := application{addresses: l.addresses, rate: l.rate, single: l.single}
 	var functions *harness.Process
 	if !l.embedded {
 		var err error

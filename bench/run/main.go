@@ -90,7 +90,7 @@ func parseFlags() (settings, error) {
 	flag.DurationVar(&s.warm, "warm", 3*time.Second, "how long each load runs before it is measured")
 	flag.DurationVar(&s.duration, "duration", 10*time.Second, "how long each load is measured")
 	flag.Int64Var(&s.invocations, "invocations", 1_000_000, "how many invocations precede the kill -9 of the row recovery")
-	flag.StringVar(&s.json, "json", "bench.out", "where the JSON goes")
+	flag.StringVar(&s.json, "json", "bin/bench.json", "where the JSON goes; its folder is made")
 	flag.Parse()
 	for name := range strings.SplitSeq(only, ",") {
 		if name = strings.TrimSpace(name); name == "" {

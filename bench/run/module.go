@@ -9,7 +9,8 @@ import (
 type application struct {
 	functions string // URL of the function server; empty for embedded functions
 	addresses int
-	rate      int // records a second; 0 means as fast as admitted
+	rate      int  // records a second; 0 means as fast as admitted
+	single    bool // one message a request
 	// idlePort is for an application to which nobody sends anything: a playground ingress in place of the generator.
 	idlePort int
 }
@@ -18,7 +19,11 @@ type application struct {
 func (a application) yaml() string {
 	var b strings.Builder
 	if a.functions != "" {
-		fmt.Fprintf(&b, "kind: io.statefun.endpoints.v2/http\nspec:\n  functions: bench/*\n  urlPathTemplate: %s\n---\n", a.functions)
+		fmt.Fprintf(&b, "kind: io.statefun.endpoints.v2/http\nspec:\n  functions: bench/*\n  urlPathTemplate: %s\n", a.functions)
+		if a.single {
+			b.WriteString("  maxNumBatchRequests: 1\n")
+		}
+		b.WriteString("---\n")
 	}
 	if a.idlePort > 0 {
 		fmt.Fprintf(&b, "kind: io.statefun.playground.v1/ingress\nspec:\n  port: %d\n", a.idlePort)

@@ -16,7 +16,7 @@ import (
 func TestModulesAreValid(t *testing.T) {
 	for name, a := range map[string]application{
 		"http":     {functions: "http://127.0.0.1:8000/", addresses: 100_000},
-		"paced":    {functions: "http://127.0.0.1:8000/", addresses: 100_000, rate: 2500},
+		"paced":    {functions: "http://127.0.0.1:8000/", addresses: 100_000, rate: 2500, single: true},
 		"idle":     {functions: "http://127.0.0.1:8000/", idlePort: 8090},
 		"embedded": {addresses: 100_000},
 	} {

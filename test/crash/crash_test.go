@@ -148,7 +148,7 @@ func TestTakeover(t *testing.T) {
 	stop := make(chan struct{})
 	ops := w.load(stop)
 	kills := 0
-	for k := newKiller(w.seed, runTime()/2); k.pause(3 * time.Second); kills++ {
+	for k := newKiller(w.seed, runTime()/2); k.pause(2200 * time.Millisecond); kills++ {
 		if !leader.Alive() || !waiter.Alive() {
 			t.Fatalf("a process ended by itself: leader alive %t, waiter alive %t", leader.Alive(), waiter.Alive())
 		}
