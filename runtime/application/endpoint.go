@@ -29,9 +29,9 @@ func (b *builder) endpoint(e *module.Endpoint) error {
 	var err error
 	switch e.Kind {
 	case module.KindHTTPv1, module.KindHTTPv2:
-		part.Open = b.httpEndpoint(e, part.Core)
+		part.Open = b.httpEndpoint(e, part.Core.Retry)
 	case module.KindEmbedded:
-		part.Open, err = b.embeddedEndpoint(e, part.Core)
+		part.Open, err = b.embeddedEndpoint(e, part.Core.Retry)
 	default:
 		err = fmt.Errorf("%s: endpoint %s: no driver for kind %s", e.At, e.Functions, e.Kind)
 	}

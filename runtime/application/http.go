@@ -1,26 +1,68 @@
 package application
 
 import (
+	"net/http"
+	"net/url"
+
+	"github.com/stateway/stateway/faas/endpoint"
 	faashttp "github.com/stateway/stateway/faas/http"
 	"github.com/stateway/stateway/runtime/core"
 	"github.com/stateway/stateway/runtime/module"
 	"github.com/stateway/stateway/runtime/node"
 )
 
-type caller struct{ c *faashttp.Client }
+// opener opens an endpoint's caller.
+type opener func(node.CallerEnv) (node.Caller, error)
 
-func (c caller) Submit(t []*core.Invocation) { c.c.Send(t) }
-func (c caller) Close() error                { c.c.Close(); return nil }
+// transport makes what sends an endpoint's invocations.
+type transport func(env node.CallerEnv, done func([]core.Result)) (endpoint.Transport, error)
 
-func (b *builder) httpEndpoint(e *module.Endpoint, _ core.Endpoint) func(func([]core.Result), func(int)) (node.Caller, error) {
-	return func(deliver func([]core.Result), window func(int)) (node.Caller, error) {
-		c, err := faashttp.New(faashttp.Config{URL: e.URL.String()}, deliver)
-		return caller{c}, err
+// dispatched puts a dispatcher before a transport.
+func dispatched(retry core.Retry, poolSize int, open transport) opener {
+	return func(env node.CallerEnv) (node.Caller, error) {
+		cfg := endpoint.Config{
+			Dispatcher: core.DispatcherConfig{PoolSize: poolSize, Retry: retry, Seed: uint64(env.Now())}, //nolint:gosec // any bits will do
+			Now:        env.Now, Deliver: env.Deliver, Window: env.Window,
+		}
+		return endpoint.New(cfg, func(done func([]core.Result)) (endpoint.Transport, error) { return open(env, done) })
 	}
 }
 
-func (b *builder) embeddedEndpoint(*module.Endpoint, core.Endpoint) (func(func([]core.Result), func(int)) (node.Caller, error), error) {
-	return nil, nil
+func (b *builder) httpEndpoint(e *module.Endpoint, retry core.Retry) opener {
+	t := &e.Transport
+	cfg := faashttp.Config{
+		URL: e.URL.String(), Call: t.Call, Connect: t.Connect, Read: t.Read, Write: t.Write,
+		PoolSize: t.PoolSize, PoolTTL: t.PoolTTL, PayloadMaxBytes: t.PayloadMaxBytes,
+		TrustCACerts: t.TLS.TrustCACerts, ClientCert: t.TLS.ClientCert,
+		ClientKey: t.TLS.ClientKey, ClientKeyPassword: t.TLS.ClientKeyPassword,
+		Proxy: proxyFor(e.URL.String()),
+	}
+	if t.PoolTTL == 0 {
+		cfg.PoolTTL = -1
+	}
+	if t.Type == module.TransportOKHTTP {
+		cfg.Transport = faashttp.OkHTTP
+	}
+	return dispatched(retry, t.PoolSize, func(env node.CallerEnv, done func([]core.Result)) (endpoint.Transport, error) {
+		cfg.Now = env.Now
+		c, err := faashttp.New(cfg, done)
+		if err != nil {
+			return nil, err
+		}
+		b.opt.Log.Info("endpoint", "functions", e.Functions.String(), "url", e.URL.String())
+		return c, nil
+	})
 }
 
-type Function struct{}
+// proxyFor is the HTTP proxy that the environment names for a URL; nil if none.
+func proxyFor(raw string) *url.URL {
+	u, err := url.Parse(raw)
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") {
+		return nil
+	}
+	proxy, err := http.ProxyFromEnvironment(&http.Request{URL: u})
+	if err != nil {
+		return nil
+	}
+	return proxy
+}

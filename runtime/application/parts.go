@@ -22,7 +22,7 @@ type Options struct {
 	// Log gets one line for each address listened on and each endpoint. Nil means slog.Default.
 	Log *slog.Logger
 	// Functions are served in this process. Their types must have been given to module.Options.Functions.
-	Functions []Function
+	Functions Functions
 	// Routers decide where records of an ingress go, by its id, instead of the module's targets; the messages of several are put together.
 	Routers map[string][]ingress.Router
 	// Discarded, if set, is told every discard egress that is opened, for its counters.

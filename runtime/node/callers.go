@@ -10,10 +10,10 @@ import (
 func (g *generation) openCallers() error {
 	for i, e := range g.node.cfg.Parts.Endpoints {
 		id := core.EndpointID(i) //nolint:gosec // a short list
-		c, err := e.Open(g.deliver, func(limit int) {
+		c, err := e.Open(CallerEnv{Deliver: g.deliver, Now: g.now, Window: func(limit int) {
 			share := max(1, (limit+len(g.workers)-1)/len(g.workers))
 			g.broadcast(core.Window{Endpoint: id, Limit: share})
-		})
+		}})
 		if err != nil {
 			return fmt.Errorf("open endpoint %s: %w", e.Core.Name, err)
 		}

@@ -56,9 +56,18 @@ type Parts struct {
 // Endpoint is where functions are served.
 type Endpoint struct {
 	Core core.Endpoint
-	// Open makes what calls the functions. Deliver takes outcomes in batches and keeps nothing of the slice; window tells how many
-	// tries all workers together may have under way. Both may be called from any goroutine and do not block.
-	Open func(deliver func([]core.Result), window func(limit int)) (Caller, error)
+	// Open makes what calls the functions.
+	Open func(env CallerEnv) (Caller, error)
+}
+
+// CallerEnv is what a Caller gets of the node. Its functions may be called from any goroutine and do not block.
+type CallerEnv struct {
+	// Deliver takes outcomes in batches and keeps nothing of the slice.
+	Deliver func([]core.Result)
+	// Window tells how many tries all workers together may have under way.
+	Window func(limit int)
+	// Now is the core's time.
+	Now func() core.Millis
 }
 
 // Caller calls functions.
@@ -66,7 +75,7 @@ type Caller interface {
 	// Submit takes tries; each comes back as one outcome. It does not block.
 	Submit(tries []*core.Invocation)
 	// Close gives up what is under way and returns when no outcome will be delivered any more.
-	Close() error
+	Close()
 }
 
 // Ingress is a source of records, by the id that positions are kept under.

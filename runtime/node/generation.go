@@ -232,9 +232,7 @@ func (g *generation) stop() {
 		g.ingresses.close()
 	}
 	for _, c := range g.callers {
-		if err := c.Close(); err != nil {
-			g.log.Warn("close an endpoint", "error", err)
-		}
+		c.Close()
 	}
 	g.loader.close()
 	g.tasks.Wait()
