@@ -36,10 +36,13 @@ func (s *State) Next(c Commit, l Lineage) (*Manifest, error) {
 	if err := s.admits(m); err != nil {
 		return nil, fmt.Errorf("commit checkpoint %d: %w", c.Checkpoint, err)
 	}
+	m.Full = s.Number == 0 || l != s.Lineage || s.Number+1-s.FullNumber >= FullEvery
+	if !m.Full && len(m.Bases) == 0 {
+		return m, nil // the usual case: nothing becomes superfluous
+	}
 	after := s.Clone()
 	after.fold(m.Positions, m.Gone, m.Segments, m.Bases)
-	m.Retired = s.retired(after, m)
-	m.Full = s.Number == 0 || l != s.Lineage || s.Number+1-s.FullNumber >= FullEvery
+	m.Retired = s.retired(after)
 	if !m.Full {
 		return m, nil
 	}
@@ -77,11 +80,8 @@ func (s *State) admits(m *Manifest) error {
 	return nil
 }
 
-// retired lists what s or m refers to and after does not.
-func (s *State) retired(after *State, m *Manifest) []string {
-	if len(m.Bases) == 0 {
-		return nil // only a new base makes anything superfluous
-	}
+// retired lists what s refers to and after does not.
+func (s *State) retired(after *State) []string {
 	kept := after.names()
 	var retired []string
 	for name := range s.names() {

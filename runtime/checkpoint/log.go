@@ -53,6 +53,23 @@ func (l *Log) Read(ctx context.Context, n Number) (*Entry, error) {
 	return e, nil
 }
 
+// Newest reads up to limit entries from n downwards, the newest first. It ends where the log was cut
+// off or began.
+func (l *Log) Newest(ctx context.Context, n Number, limit int) ([]*Entry, error) {
+	var entries []*Entry
+	for ; n > 0 && len(entries) < limit; n-- {
+		e, err := l.Read(ctx, n)
+		if errors.Is(err, ErrCut) {
+			break
+		}
+		if err != nil {
+			return entries, err
+		}
+		entries = append(entries, e)
+	}
+	return entries, nil
+}
+
 // folderCut reports whether a folder of the log was cut off: then an object stands in its place.
 func (l *Log) folderCut(ctx context.Context, folder uint64) (bool, error) {
 	_, err := l.app.bucket.Read(ctx, folderKey(l.app.Name, folder))

@@ -429,3 +429,45 @@ func TestAgeNeverExceedsRealTime(t *testing.T) {
 		t.Fatalf("after 17.5 s of leading the age is %v", last)
 	}
 }
+
+func TestNewestEntries(t *testing.T) {
+	w := newWorld(t, 4)
+	w.claim(1).fill(5)
+	for limit, want := range []int{0, 1, 2, 3, 4, 5, 5, 5} {
+		got, err := w.app.Log().Newest(t.Context(), 5, limit)
+		if err != nil || len(got) != want || (want > 0 && got[0].Number != 5) {
+			t.Fatalf("limit %d: %d entries, %v", limit, len(got), err)
+		}
+	}
+	w.must(w.bucket.DeleteFolder(t.Context(), checkpoint.FolderKey("shop", 0)))
+	if got, err := w.app.Log().Newest(t.Context(), 5, 9); err != nil || len(got) != 0 {
+		t.Fatalf("of a log that was cut: %d entries, %v", len(got), err)
+	}
+}
+
+func TestReadNewerReadsOnlyWhatADiskLacks(t *testing.T) {
+	w := newWorld(t, 4)
+	l := w.claim(1)
+	for i := range 5 {
+		l.commit(checkpoint.Commit{Segments: []*checkpoint.Segment{l.segment(map[core.ShardID][]core.Row{
+			1: {row("1/a", fmt.Sprint(i))}, 2: {row("2/a", fmt.Sprint(i))},
+		})}})
+	}
+	var got []string
+	requests := w.count(func() {
+		w.must(w.app.ReadNewer(t.Context(), l.state, []checkpoint.Resume{{Shard: 1, After: 3}, {Shard: 2, After: 4}, {Shard: 0}}, func(shard core.ShardID, n core.CheckpointID, s *checkpoint.Section) error {
+			for r := range s.Rows() {
+				got = append(got, fmt.Sprintf("%d: %s=%s of %d", shard, r.Key, r.Value, n))
+			}
+			return nil
+		}))
+	})
+	if want := []string{"1: 1/a=3 of 4", "1: 1/a=4 of 5", "2: 2/a=4 of 5"}; !slices.Equal(got, want) || requests > 5 {
+		t.Fatalf("%d requests: got %q, want %q", requests, got, want)
+	}
+	l.rebase(map[string]string{"1/a": "4"})
+	err := w.app.ReadNewer(t.Context(), l.state, []checkpoint.Resume{{Shard: 1, After: 3}}, nil)
+	if err == nil {
+		t.Fatal("a disk older than the base was resumed")
+	}
+}

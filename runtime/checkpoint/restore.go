@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/stateway/stateway/runtime/core"
 )
 
 // StateBelow returns the restore point of the claim with number claim, which must have won: what the
@@ -84,4 +86,42 @@ func (l *Log) readManifest(ctx context.Context, n Number) (*Manifest, error) {
 		return nil, damaged(logKey(l.app.Name, n), 0, "it is a claim where a manifest was expected")
 	}
 	return e.Manifest, nil
+}
+
+// Resume says from where a shard goes on: After is the checkpoint that its disk or base holds, zero
+// for an empty shard.
+type Resume struct {
+	Shard core.ShardID
+	After core.CheckpointID
+}
+
+// ReadNewer reads what the given shards lack, in the order of checkpoints, and hands each section to
+// use, which owns it; adjoining ranges of a segment are read in one request. Shards that are to be
+// restored at the same time take a call each, from goroutines of the caller. A shard whose base is
+// newer than After is an error: it must be restored from its base first.
+func (a *Application) ReadNewer(ctx context.Context, s *State, shards []Resume, use func(core.ShardID, core.CheckpointID, *Section) error) error {
+	for _, r := range shards {
+		if b := s.Bases[r.Shard]; b != nil && b.Checkpoint > r.After {
+			return fmt.Errorf("restore shard %d: it holds checkpoint %d, its base in the bucket is of %d: sections between are gone", r.Shard, r.After, b.Checkpoint)
+		}
+	}
+	wanted := make([]core.ShardID, 0, len(shards))
+	for _, seg := range s.Segments {
+		wanted = wanted[:0]
+		for _, r := range shards {
+			if seg.Checkpoint > r.After {
+				wanted = append(wanted, r.Shard)
+			}
+		}
+		if len(wanted) == 0 {
+			continue
+		}
+		err := a.ReadSections(ctx, seg, wanted, func(shard core.ShardID, section *Section) error {
+			return use(shard, seg.Checkpoint, section)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }

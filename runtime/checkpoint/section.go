@@ -32,8 +32,9 @@ type Section struct {
 // blockPool keeps blocks of full capacity for the next checkpoint.
 var blockPool = sync.Pool{New: func() any { return new([blockTarget]byte) }}
 
-// EncodeSection encodes rows, of which each key may occur once, and the shard's next sequence number
-// at the cut. It keeps nothing of a row after the yield. The only error is ErrRowSize.
+// EncodeSection encodes rows in their order, in which of two with one key the later counts, and the
+// shard's next sequence number at the cut. It keeps nothing of a row after the yield. The only error
+// is ErrRowSize.
 func EncodeSection(rows iter.Seq[core.Row], nextSeq core.Seq) (*Section, error) {
 	s := &Section{nextSeq: nextSeq}
 	block := make([]byte, 0, blockFirst)
