@@ -26,7 +26,8 @@ type generation struct {
 	positions map[string][]byte // at the restore point
 	workers   []*workerLoop
 	owners    []core.WorkerID
-	stores    []*shard.Store // by ShardID
+	stores    []*shard.Store // by ShardID; each set before serving says so
+	serving   []atomic.Bool  // by ShardID: the store holds the restore point, or more
 	callers   []Caller       // by EndpointID
 	egresses  []egressDriver // by EgressID
 	loader    *loader
@@ -107,7 +108,7 @@ func (n *Node) newGeneration(id core.Generation, nonce uint64, state *checkpoint
 	g := &generation{
 		node: n, log: n.cfg.Log, id: id, nonce: nonce, sharding: sharding,
 		restored: state.Checkpoint, positions: state.Positions, base: state.Time, started: time.Now(),
-		stores: make([]*shard.Store, n.app.Shards), acks: newAcks(), requests: newRequests(),
+		stores: make([]*shard.Store, n.app.Shards), serving: make([]atomic.Bool, n.app.Shards), acks: newAcks(), requests: newRequests(),
 	}
 	g.loader = newLoader(g)
 	g.uploader = newUploader(g)
@@ -190,6 +191,7 @@ func (g *generation) start(ctx context.Context, state *checkpoint.State) error {
 	if g.ingresses, err = g.openIngresses(); err != nil {
 		return err
 	}
+	g.node.publish(g) // everything that others ask is there now
 	for _, w := range g.workers {
 		g.goTask(func() { w.run(ctx) })
 	}

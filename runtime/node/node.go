@@ -35,9 +35,10 @@ type Node struct {
 	nonce uint64
 	reign *checkpoint.Reign // owned by the coordinator's goroutine while a generation runs
 
-	mu  sync.Mutex
-	gen *generation // that runs; guarded by mu
-	say string      // what the node waits for; guarded by mu
+	mu    sync.Mutex
+	gen   *generation // that runs; guarded by mu
+	leads bool        // a claim of this process has won; guarded by mu
+	say   string      // what the node waits for; guarded by mu
 }
 
 // New checks the config. Run does everything else.
@@ -79,6 +80,11 @@ func (n *Node) Run(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, n.set.Close()) }()
+	defer func() {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		n.gen, n.leads, n.say = nil, false, "end of the process"
+	}()
 	state, err := n.lead(ctx)
 	if err != nil || state == nil {
 		return err
@@ -88,15 +94,6 @@ func (n *Node) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	n.mu.Lock()
-	n.gen = g
-	n.mu.Unlock()
-	defer func() {
-		n.mu.Lock()
-		n.gen = nil
-		n.say = "end of the process"
-		n.mu.Unlock()
-	}()
 	if err := n.checkDropped(state); err != nil {
 		return err
 	}
@@ -162,6 +159,7 @@ func (n *Node) lead(ctx context.Context) (*checkpoint.State, error) {
 		if err != nil {
 			return nil, ignoreEnd(ctx, err)
 		}
+		n.publish(nil)
 		return log.StateBelow(ctx, claim.Number, 8)
 	}
 	return nil, nil
@@ -271,6 +269,13 @@ func (n *Node) saying(what string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.say = what
+}
+
+// publish tells that this process leads, with the generation that runs from now on; nil until it can be asked.
+func (n *Node) publish(g *generation) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.gen, n.leads = g, true
 }
 
 func (n *Node) generation() *generation {

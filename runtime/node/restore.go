@@ -136,6 +136,7 @@ func (g *generation) serveShard(id core.ShardID, store *shard.Store) error {
 	if err != nil {
 		return err
 	}
+	g.serving[id].Store(true)
 	g.workers[g.owners[id]].inbox.put(core.ShardRestored{
 		Shard: id, Empty: store.Empty(), Specs: specs, Egresses: egresses,
 	})

@@ -147,10 +147,11 @@ func (n *Node) State(a core.Address) ([]core.StoredState, core.CheckpointID, err
 	if g == nil {
 		return nil, 0, ErrNotLeading
 	}
-	store := g.stores[g.sharding.Of(a.Hash())]
-	if store == nil {
-		return nil, 0, ErrNotLeading
+	id := g.sharding.Of(a.Hash())
+	if !g.serving[id].Load() {
+		return nil, 0, fmt.Errorf("%w: shard %d is being restored; ask again", ErrNotLeading, id)
 	}
+	store := g.stores[id]
 	states, err := store.States(a)
 	return states, store.Meta().Checkpoint, err
 }

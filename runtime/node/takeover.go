@@ -69,7 +69,9 @@ func answers(ctx context.Context, contact string, nonce uint64, patience time.Du
 
 // Nonce is what a healthy leader answers with, in hexadecimal; empty while this process does not lead.
 func (n *Node) Nonce() string {
-	if n.generation() == nil {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if !n.leads {
 		return ""
 	}
 	return strconv.FormatUint(n.nonce, 16)
