@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -14,7 +15,7 @@ import (
 	"github.com/stateway/stateway/runtime/core"
 )
 
-const roomKept = 1 << 20 // bytes of a request's room; a larger one is given back
+const roomKept = 64 << 10 // bytes of a request's room; a larger one is given back
 
 // conn is a lane over one HTTP/1.1 connection, made anew when the server has closed it.
 type conn struct {
@@ -33,7 +34,10 @@ type conn struct {
 	closed bool     // guarded by mu
 }
 
-// errStale: the server closed a connection that had been idle before it sent a byte of an answer.
+const maxDigits = 24 // of a Content-Length, with the empty line behind it
+
+// errStale: the server closed a connection that had been idle before it sent a byte of an answer, or told that it would
+// with a 408 that nobody had asked for.
 var errStale = errors.New("stale connection")
 
 func (c *conn) exchange(j job) core.Outcome {
@@ -62,7 +66,8 @@ func (c *conn) request(j job) {
 		c.out = nil
 	}
 	n := c.codec.Prepare(j.inv)
-	c.out = append(c.out[:0], j.route.head...)
+	c.out = slices.Grow(c.out[:0], len(j.route.head)+maxDigits+n)
+	c.out = append(c.out, j.route.head...)
 	c.out = strconv.AppendInt(c.out, int64(n), 10)
 	c.out = append(c.out, "\r\n\r\n"...)
 	c.out = c.codec.AppendRequest(c.out)
@@ -89,6 +94,9 @@ func (c *conn) attempt(r *route, deadline time.Time) (*answer, error) {
 	}
 	// A server may answer and close without reading the request to its end: look for the answer first.
 	a, err := c.in.answer(cfg.PayloadMaxBytes)
+	if err == nil && c.reused && a.close && a.status == 408 {
+		return nil, errStale
+	}
 	if err == nil {
 		a.close = a.close || werr != nil || c.in.buffered() > 0
 		c.reused = true

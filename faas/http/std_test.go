@@ -92,7 +92,7 @@ func TestTLSAnswers(t *testing.T) {
 			nethttp.Error(w, "boom", 500)
 		case "/503":
 			w.Header().Set("Retry-After", "2")
-			nethttp.Error(w, "later", 503)
+			nethttp.Error(w, "later", nethttp.StatusServiceUnavailable)
 		case "/html":
 			w.Header().Set("Content-Type", "text/html")
 			io.WriteString(w, "hello")
@@ -153,7 +153,9 @@ func TestTLSAnswers(t *testing.T) {
 
 func TestRedirectsOfOkHTTP(t *testing.T) {
 	mux := nethttp.NewServeMux()
-	mux.HandleFunc("/old", func(w nethttp.ResponseWriter, r *nethttp.Request) { nethttp.Redirect(w, r, "/new", 308) })
+	mux.HandleFunc("/old", func(w nethttp.ResponseWriter, r *nethttp.Request) {
+		nethttp.Redirect(w, r, "/new", nethttp.StatusPermanentRedirect)
+	})
 	mux.HandleFunc("/new", answerOK)
 	s := httptest.NewServer(mux)
 	defer s.Close()
@@ -257,106 +259,6 @@ func TestRefusedConfigs(t *testing.T) {
 		}
 		if err == nil {
 			c.Close()
-		}
-	}
-}
-
-func FuzzDecryptPKCS8(f *testing.F) {
-	for _, name := range []string{"aes-256-cbc", "aes-128-cbc", "des3", "pbes1", "scrypt"} {
-		b, err := os.ReadFile("testdata/key-" + name + ".pem")
-		if err != nil {
-			f.Fatal(err)
-		}
-		block, _ := pem.Decode(b)
-		f.Add(block.Bytes)
-	}
-	f.Fuzz(func(_ *testing.T, der []byte) {
-		if len(der) < 1000 {
-			decryptPKCS8(der, []byte("secret"))
-		}
-	})
-}
-
-// bytesConn is a connection that gives bytes, a few at a time.
-type bytesConn struct {
-	net.Conn
-	b    []byte
-	step int
-}
-
-func (c *bytesConn) Read(p []byte) (int, error) {
-	if len(c.b) == 0 {
-		return 0, io.EOF
-	}
-	n := copy(p, c.b[:min(c.step, len(c.b))])
-	c.b = c.b[n:]
-	return n, nil
-}
-
-func FuzzAnswer(f *testing.F) {
-	f.Add([]byte(okAnswer()), 7)
-	f.Add([]byte("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nabc\r\n0\r\nA: b\r\n\r\n"), 1)
-	f.Add([]byte("HTTP/1.0 503 X\r\nRetry-After: 5\r\nDate: x\r\nLocation: y\r\nConnection: close, keep-alive\r\nContent-Encoding: gzip, br\r\n\r\nabc"), 100)
-	f.Fuzz(func(t *testing.T, b []byte, step int) {
-		const limit = 1 << 16
-		read := func(step int) (*answer, error) {
-			rd := new(reader)
-			rd.reset(&bytesConn{b: b, step: step})
-			return rd.answer(limit)
-		}
-		whole, err := read(1 << 20)
-		if err == nil && (whole.status < 200 || len(whole.body) > limit) {
-			t.Fatalf("status %d, %d bytes", whole.status, len(whole.body))
-		}
-		parts, perr := read(max(step&0xff, 1))
-		if (err == nil) != (perr == nil) || (err == nil && string(whole.body) != string(parts.body)) {
-			t.Fatalf("read whole: %v, in parts: %v", err, perr)
-		}
-	})
-}
-
-func TestFunctionNamesInURLs(t *testing.T) {
-	tests := []struct{ template, name, want string }{
-		{"http://h/{function.name}", "a-b_c.d", "/a-b_c.d"},
-		{"http://h/x?f={function.name}", "é", "/x?f=%C3%A9"},
-		{"http://h/{function.name}", "a/b", "/a/b"},
-		{"http://h/{function.name}", "a b", ""},
-		{"http://h/{function.name}", "a?b", ""},
-		{"http://h/{function.name}", "a\r\nHost: evil", ""},
-		{"http://{function.name}.h/", "a", "/"},
-		{"http://{function.name}.h/", "evil.example/", ""},
-		{"http://{function.name}.h/", "user@evil.example:80", ""},
-		{"http://h", "any thing", "/"},
-	}
-	for _, tt := range tests {
-		r, err := newRoute(tt.template, core.FunctionType("ns/"+tt.name))
-		if tt.want == "" {
-			if err == nil {
-				t.Errorf("%s with %q: got %s, want an error", tt.template, tt.name, r.text)
-			}
-			continue
-		}
-		if err != nil || !strings.HasPrefix(string(r.head), "POST "+tt.want+" HTTP/1.1\r\n") {
-			t.Errorf("%s with %q: got %v, %v, want %s", tt.template, tt.name, r, err, tt.want)
-		}
-	}
-	s := newScript(t, always(okAnswer()))
-	inv := invocation("Kim")
-	inv.Target.Type = "ns/a b"
-	o := newCaller(t, Config{URL: s.url + "/{function.name}"}).call(inv)
-	if o.Class != core.OutcomeFailed || !strings.Contains(o.Reason, "cannot stand in the URL") {
-		t.Errorf("got %v %q", o.Class, o.Reason)
-	}
-}
-
-func TestHostHeader(t *testing.T) {
-	for in, want := range map[string]string{
-		"http://h/": "h", "http://h:80/": "h", "http://h:8080/": "h:8080", "https://h:443/": "h", "https://h:80/": "h:80",
-		"http://[::1]:80/": "[::1]", "http://user:pw@h/": "h",
-	} {
-		r, err := newRoute(in, "a/b")
-		if err != nil || r.host != want {
-			t.Errorf("%s: got %+v, %v, want host %s", in, r, err, want)
 		}
 	}
 }

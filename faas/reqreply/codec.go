@@ -57,8 +57,12 @@ func (c *Codec) Prepare(inv *core.Invocation) int {
 	return c.to.Size()
 }
 
-// AppendRequest appends the ToFunction that Prepare took last.
-func (c *Codec) AppendRequest(b []byte) []byte { return c.to.Append(b) }
+// AppendRequest appends the ToFunction that Prepare took, and lets go of it.
+func (c *Codec) AppendRequest(b []byte) []byte {
+	b = c.to.Append(b)
+	c.to.Reset() // a codec that waits for its next use pins no values
+	return b
+}
 
 func address(a core.Address) wire.Address {
 	return wire.Address{Namespace: a.Type.Namespace(), Type: a.Type.Name(), ID: a.ID}

@@ -102,7 +102,7 @@ func (s *scanner) text() string {
 
 // skip passes over the value of an unknown field, or of a known field of an unexpected wire type.
 func (s *scanner) skip(t uint64) {
-	num := protowire.Number(t >> 3)                                      //nolint:gosec // next has checked the range
+	num := protowire.Number(t >> 3)                                    //nolint:gosec // next has checked the range
 	n := protowire.ConsumeFieldValue(num, protowire.Type(t&7), s.rest) //nolint:gosec // three bits
 	if n < 0 {
 		s.fail("bad value of an unknown field")

@@ -2,13 +2,11 @@ package wire_test
 
 import (
 	"bytes"
-	"errors"
 	"testing"
 
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/stateway/stateway/protocol/reqreply"
 	"github.com/stateway/stateway/protocol/wire"
 )
@@ -92,154 +90,42 @@ func cases(tb testing.TB) map[string][]byte {
 	result, incomplete := marshal(tb, sampleFromFunction()), marshal(tb, sampleIncomplete())
 	mutation := func(parts ...[]byte) []byte { return embed(100, embed(1, parts...)) }
 	return map[string][]byte{
-		"empty":                                       nil,
-		"a full result":                               result,
-		"missing states":                              incomplete,
-		"the last alternative wins":                   append(bytes.Clone(result), incomplete...),
-		"and the other way round":                     append(bytes.Clone(incomplete), result...),
-		"results merge":                               append(bytes.Clone(result), result...),
+		"empty":                     nil,
+		"a full result":             result,
+		"missing states":            incomplete,
+		"the last alternative wins": append(bytes.Clone(result), incomplete...),
+		"and the other way round":   append(bytes.Clone(incomplete), result...),
+		"results merge":             append(bytes.Clone(result), result...),
 		"a result between two others is all there is": bytes.Join([][]byte{result, incomplete, result}, nil),
-		"an empty result":                             embed(100),
-		"unknown fields are skipped":                  bytes.Join([][]byte{varint(7, 1<<63), embed(9, []byte("x")), result, group(12, varint(1, 1), group(3))}, nil),
-		"a group that does not end":                   protowire.AppendTag(nil, 12, protowire.StartGroupType),
-		"a group that ends as another":                append(protowire.AppendTag(nil, 12, protowire.StartGroupType), protowire.AppendTag(nil, 13, protowire.EndGroupType)...),
-		"an end without a group":                      protowire.AppendTag(nil, 12, protowire.EndGroupType),
-		"a known field of another wire type":          varint(100, 5),
-		"a group under a known number":                group(100, varint(1, 1)),
-		"field number zero":                           {0x00, 0x01},
-		"wire type seven":                             {0x0f},
-		"a length beyond the end":                     {0xa2, 0x06, 0x05, 0x00},
-		"a length of 2^63":                            {0xa2, 0x06, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x01},
-		"a varint of eleven bytes":                    append([]byte{0x38}, bytes.Repeat([]byte{0xff}, 11)...),
-		"an overlong tag":                             {0xa2, 0x86, 0x80, 0x00, 0x00},
-		"an overlong length":                          {0xa2, 0x06, 0x80, 0x00},
-		"a cut tag":                                   {0xa2},
-		"a tag beyond 32 bits":                        {0xa2, 0x86, 0x80, 0x80, 0x80, 0x80, 0x01, 0x00},
-		"the last scalar wins":                        mutation(embed(2, []byte("a")), embed(2, []byte("b")), varint(1, 1), varint(1, 0)),
-		"embedded values merge":                       mutation(embed(3, embed(1, []byte("t/a")), varint(2, 1)), embed(3, embed(3, []byte("v"))), embed(3, embed(3, []byte("w")))),
-		"embedded addresses merge":                    embed(100, embed(2, embed(1, embed(1, []byte("ns"))), embed(1, embed(3, []byte("id")), embed(2, []byte("fn"))))),
-		"expiry merges":                               embed(101, embed(1, embed(2, varint(1, 2)), embed(2, varint(2, 9)))),
-		"an unknown mutation":                         mutation(varint(1, 77)),
-		"an enum beyond 32 bits":                      mutation(varint(1, 1<<32|1)),
-		"a bool of two":                               embed(100, embed(3, varint(10, 2))),
-		"a bool of 2^32":                              embed(100, embed(3, varint(10, 1<<32))),
-		"text that is no UTF-8":                       mutation(embed(2, []byte{0xff})),
-		"a typename that is no UTF-8":                 mutation(embed(3, embed(1, []byte{0xc3}))),
-		"bad text of the alternative that lost":       append(mutation(embed(2, []byte{0xff})), incomplete...),
-		"a fixed32 where text belongs":                embed(100, embed(1, protowire.AppendFixed32(protowire.AppendTag(nil, 2, protowire.Fixed32Type), 5))),
+		"an empty result":                       embed(100),
+		"unknown fields are skipped":            bytes.Join([][]byte{varint(7, 1<<63), embed(9, []byte("x")), result, group(12, varint(1, 1), group(3))}, nil),
+		"a group that does not end":             protowire.AppendTag(nil, 12, protowire.StartGroupType),
+		"a group that ends as another":          append(protowire.AppendTag(nil, 12, protowire.StartGroupType), protowire.AppendTag(nil, 13, protowire.EndGroupType)...),
+		"an end without a group":                protowire.AppendTag(nil, 12, protowire.EndGroupType),
+		"a known field of another wire type":    varint(100, 5),
+		"a group under a known number":          group(100, varint(1, 1)),
+		"field number zero":                     {0x00, 0x01},
+		"wire type seven":                       {0x0f},
+		"a length beyond the end":               {0xa2, 0x06, 0x05, 0x00},
+		"a length of 2^63":                      {0xa2, 0x06, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x01},
+		"a varint of eleven bytes":              append([]byte{0x38}, bytes.Repeat([]byte{0xff}, 11)...),
+		"an overlong tag":                       {0xa2, 0x86, 0x80, 0x00, 0x00},
+		"an overlong length":                    {0xa2, 0x06, 0x80, 0x00},
+		"a cut tag":                             {0xa2},
+		"a tag beyond 32 bits":                  {0xa2, 0x86, 0x80, 0x80, 0x80, 0x80, 0x01, 0x00},
+		"the last scalar wins":                  mutation(embed(2, []byte("a")), embed(2, []byte("b")), varint(1, 1), varint(1, 0)),
+		"embedded values merge":                 mutation(embed(3, embed(1, []byte("t/a")), varint(2, 1)), embed(3, embed(3, []byte("v"))), embed(3, embed(3, []byte("w")))),
+		"embedded addresses merge":              embed(100, embed(2, embed(1, embed(1, []byte("ns"))), embed(1, embed(3, []byte("id")), embed(2, []byte("fn"))))),
+		"expiry merges":                         embed(101, embed(1, embed(2, varint(1, 2)), embed(2, varint(2, 9)))),
+		"an unknown mutation":                   mutation(varint(1, 77)),
+		"an enum beyond 32 bits":                mutation(varint(1, 1<<32|1)),
+		"a bool of two":                         embed(100, embed(3, varint(10, 2))),
+		"a bool of 2^32":                        embed(100, embed(3, varint(10, 1<<32))),
+		"text that is no UTF-8":                 mutation(embed(2, []byte{0xff})),
+		"a typename that is no UTF-8":           mutation(embed(3, embed(1, []byte{0xc3}))),
+		"bad text of the alternative that lost": append(mutation(embed(2, []byte{0xff})), incomplete...),
+		"a fixed32 where text belongs":          embed(100, embed(1, protowire.AppendFixed32(protowire.AppendTag(nil, 2, protowire.Fixed32Type), 5))),
 	}
-}
-
-// compare checks that wire reads b as the oracle does.
-func compare(tb testing.TB, b []byte) {
-	tb.Helper()
-	var want reqreply.FromFunction
-	var got wire.FromFunction
-	wantErr, err := proto.Unmarshal(b, &want), got.Parse(b)
-	if (wantErr != nil) != (err != nil) {
-		tb.Fatalf("%x: got error %v, want %v", b, err, wantErr)
-	}
-	if err != nil {
-		if !errors.Is(err, wire.ErrMalformed) {
-			tb.Fatalf("%x: error %v does not wrap ErrMalformed", b, err)
-		}
-		return
-	}
-	if diff := cmp.Diff(fromOracle(tb, &want), plain(tb, &got)); diff != "" {
-		tb.Fatalf("%x: (-want +got)\n%s", b, diff)
-	}
-}
-
-// flat is a FromFunction in a form that both readers can be brought to.
-type flat struct {
-	Answer    wire.Answer
-	Mutations []wire.Mutation
-	Messages  []wire.Outgoing
-	Delayed   []wire.Delayed
-	Egresses  []wire.EgressMessage
-	Missing   []wire.Spec
-}
-
-func plain(tb testing.TB, f *wire.FromFunction) flat {
-	tb.Helper()
-	out := flat{Answer: f.Answer}
-	value := func(e wire.Embedded) wire.Embedded {
-		var again reqreply.TypedValue
-		if err := proto.Unmarshal(e.Raw, &again); err != nil {
-			tb.Fatalf("raw value %x: %v", e.Raw, err)
-		}
-		got := fromTyped(&again)
-		if len(e.Parsed.Value) == 0 {
-			e.Parsed.Value = nil
-		}
-		if diff := cmp.Diff(got.Parsed, e.Parsed); diff != "" {
-			tb.Fatalf("raw and parsed value differ:\n%s", diff)
-		}
-		return got
-	}
-	for _, m := range f.Mutations {
-		m.Value = value(m.Value)
-		out.Mutations = append(out.Mutations, m)
-	}
-	for _, m := range f.Messages {
-		m.Argument = value(m.Argument)
-		out.Messages = append(out.Messages, m)
-	}
-	for _, m := range f.Delayed {
-		m.Argument = value(m.Argument)
-		out.Delayed = append(out.Delayed, m)
-	}
-	for _, m := range f.Egresses {
-		m.Argument = value(m.Argument)
-		out.Egresses = append(out.Egresses, m)
-	}
-	out.Missing = append(out.Missing, f.Missing...)
-	return out
-}
-
-func fromTyped(v *reqreply.TypedValue) wire.Embedded {
-	e := wire.Embedded{Parsed: wire.TypedValue{Typename: v.GetTypename(), HasValue: v.GetHasValue()}}
-	if len(v.GetValue()) > 0 {
-		e.Parsed.Value = v.GetValue()
-	}
-	return e
-}
-
-func fromAddress(a *reqreply.Address) wire.Address {
-	return wire.Address{Namespace: a.GetNamespace(), Type: a.GetType(), ID: a.GetId()}
-}
-
-func fromOracle(tb testing.TB, f *reqreply.FromFunction) flat {
-	tb.Helper()
-	var out flat
-	switch r := f.GetResponse().(type) {
-	case *reqreply.FromFunction_InvocationResult:
-		out.Answer = wire.AnswerResult
-		for _, m := range r.InvocationResult.GetStateMutations() {
-			out.Mutations = append(out.Mutations, wire.Mutation{Type: wire.MutationType(m.GetMutationType()), Name: m.GetStateName(), Value: fromTyped(m.GetStateValue())})
-		}
-		for _, m := range r.InvocationResult.GetOutgoingMessages() {
-			out.Messages = append(out.Messages, wire.Outgoing{Target: fromAddress(m.GetTarget()), Argument: fromTyped(m.GetArgument())})
-		}
-		for _, m := range r.InvocationResult.GetDelayedInvocations() {
-			out.Delayed = append(out.Delayed, wire.Delayed{
-				Delay: m.GetDelayInMs(), Target: fromAddress(m.GetTarget()), Argument: fromTyped(m.GetArgument()),
-				Cancel: m.GetIsCancellationRequest(), Token: m.GetCancellationToken(),
-			})
-		}
-		for _, m := range r.InvocationResult.GetOutgoingEgresses() {
-			out.Egresses = append(out.Egresses, wire.EgressMessage{Namespace: m.GetEgressNamespace(), Type: m.GetEgressType(), Argument: fromTyped(m.GetArgument())})
-		}
-	case *reqreply.FromFunction_IncompleteInvocationContext_:
-		out.Answer = wire.AnswerIncomplete
-		for _, m := range r.IncompleteInvocationContext.GetMissingValues() {
-			out.Missing = append(out.Missing, wire.Spec{
-				Name: m.GetStateName(), Typename: m.GetTypeTypename(),
-				Mode: wire.ExpireMode(m.GetExpirationSpec().GetMode()), Millis: m.GetExpirationSpec().GetExpireAfterMillis(),
-			})
-		}
-	}
-	return out
 }
 
 func TestFromFunctionReadsAsProtobufDoes(t *testing.T) {
