@@ -69,7 +69,7 @@ crash: ## kill -9 the real binary under load and compare what is left
 
 .PHONY: bench
 bench: build ## build the load tools and measure; prints one table, writes one JSON file
-	go run ./test/bench -stateway bin/stateway $(BENCH_FLAGS)
+	go run ./bench/run -stateway bin/stateway $(BENCH_FLAGS)
 
 .PHONY: benchstat
 benchstat: ## compare two files of go benchmark results: make benchstat OLD=a.txt NEW=b.txt

@@ -35,7 +35,8 @@ var layers = []layer{
 	{"runtime/sim", []string{"runtime/checkpoint", "runtime/shard", "runtime/core"}},
 	{"cmd/lambda-adapter", nil},
 	{"cmd", []string{"runtime", "faas", "lambda-sdk"}},
-	{"examples", []string{"cmd", "runtime", "faas", "lambda-sdk"}},
+	{"examples", []string{"cmd", "runtime", "faas", "lambda-sdk", "test/harness"}}, // Demos run the real binary from outside, as tests do.
+	{"bench", []string{"cmd", "runtime", "faas", "lambda-sdk", "test"}},
 	{"test", []string{"cmd", "runtime", "faas", "lambda-sdk"}},
 }
 

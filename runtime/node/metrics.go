@@ -14,11 +14,16 @@ type metrics struct {
 	totalNanos   atomic.Int64
 	rowBytes     atomic.Int64
 	segmentBytes atomic.Int64
+	encodedBytes atomic.Int64
+	cuts         prometheus.Histogram
 	segments     atomic.Int64
 	baseBytes    atomic.Int64
 	bases        atomic.Int64
 	collected    atomic.Uint64
 }
+
+// cutBuckets are upper bounds in seconds for the time of one cut on one worker.
+var cutBuckets = []float64{1e-6, 2e-6, 5e-6, 1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2}
 
 // committed counts a committed checkpoint and the time since it began.
 func (m *metrics) committed(took time.Duration) {
@@ -27,9 +32,9 @@ func (m *metrics) committed(took time.Duration) {
 	m.totalNanos.Add(int64(took))
 }
 
-func (m *metrics) segment(rows, length int64) {
+func (m *metrics) segment(encoded, length int64) {
 	m.segments.Add(1)
-	m.rowBytes.Add(rows)
+	m.encodedBytes.Add(encoded)
 	m.segmentBytes.Add(length)
 }
 
@@ -50,7 +55,8 @@ var (
 	descGeneration    = desc("generation", "Control log number of the claim under which this process leads; 0 if it does not.")
 	descSegments      = desc("segments_total", "Segments stored.")
 	descSegmentBytes  = desc("segment_bytes_total", "Bytes of stored segments.")
-	descRowBytes      = desc("segment_row_bytes_total", "Bytes of the rows in stored segments before compression.")
+	descRowBytes      = desc("segment_row_bytes_total", "Bytes of the keys and values of the rows handed over for segments.")
+	descEncoded       = desc("segment_uncompressed_bytes_total", "Bytes of stored segments before compression.")
 	descRows          = desc("segment_rows_total", "Rows handed over for segments.")
 	descBases         = desc("bases_total", "Bases refreshed.")
 	descBaseBytes     = desc("base_bytes_total", "Bytes of the files of refreshed bases.")
@@ -97,6 +103,8 @@ func (n *Node) Collect(out chan<- prometheus.Metric) {
 	count(descSegments, float64(m.segments.Load()))
 	count(descSegmentBytes, float64(m.segmentBytes.Load()))
 	count(descRowBytes, float64(m.rowBytes.Load()))
+	count(descEncoded, float64(m.encodedBytes.Load()))
+	out <- m.cuts
 	count(descBases, float64(m.bases.Load()))
 	count(descBaseBytes, float64(m.baseBytes.Load()))
 	count(descCollected, float64(m.collected.Load()))

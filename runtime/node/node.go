@@ -12,6 +12,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/stateway/stateway/runtime/checkpoint"
 	"github.com/stateway/stateway/runtime/core"
 	"github.com/stateway/stateway/runtime/shard"
@@ -66,7 +68,11 @@ func New(cfg Config) (*Node, error) {
 	if len(problems) > 0 {
 		return nil, errors.New(strings.Join(problems, "; "))
 	}
-	return &Node{cfg: cfg, say: "start"}, nil
+	n := &Node{cfg: cfg, say: "start"}
+	n.metrics.cuts = prometheus.NewHistogram(prometheus.HistogramOpts{
+		Name: "stateway_cut_seconds", Help: "Time of one cut on one worker.", Buckets: cutBuckets,
+	})
+	return n, nil
 }
 
 // Run serves until ctx ends; then it makes a halting checkpoint and returns nil. It returns ErrDeposed if another process took over.

@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"fmt"
+	"iter"
 	"slices"
 	"sync"
 	"time"
@@ -102,7 +103,7 @@ func (u *uploader) upload(ctx context.Context, parts []core.Part) (checkpoint.Co
 // encode encodes the sections, which the shards' stores take from the applier later.
 func (u *uploader) encode(overlays []*core.Overlay) bool {
 	for _, o := range overlays {
-		s, err := checkpoint.EncodeSection(o.Rows(), o.NextSeq)
+		s, err := checkpoint.EncodeSection(u.counted(o.Rows()), o.NextSeq)
 		if err != nil {
 			u.gen.fail(fmt.Errorf("encode shard %d of checkpoint %d: %w", o.Shard, o.Epoch, err))
 			return false
@@ -110,6 +111,20 @@ func (u *uploader) encode(overlays []*core.Overlay) bool {
 		u.gen.applier.encoded(o, s)
 	}
 	return true
+}
+
+// counted counts the bytes of the keys and values of rows.
+func (u *uploader) counted(rows iter.Seq[core.Row]) iter.Seq[core.Row] {
+	return func(yield func(core.Row) bool) {
+		bytes := 0
+		for r := range rows {
+			bytes += len(r.Key) + len(r.Value)
+			if !yield(r) {
+				break
+			}
+		}
+		u.gen.node.metrics.rowBytes.Add(int64(bytes))
+	}
 }
 
 // try builds the segment under a fresh name and uploads it.

@@ -78,11 +78,23 @@ func (l *workerLoop) step(ev core.Event, out []core.Effect) []core.Effect {
 		ask.reply <- l.describe()
 		return out
 	}
-	out = l.core.Step(ev, out[:0])
+	if _, ok := ev.(core.Begin); ok {
+		out = l.cut(ev, out)
+	} else {
+		out = l.core.Step(ev, out[:0])
+	}
 	for i, e := range out {
 		l.perform(e)
 		out[i] = nil
 	}
+	return out
+}
+
+// cut steps the beginning of a checkpoint and measures it.
+func (l *workerLoop) cut(ev core.Event, out []core.Effect) []core.Effect {
+	began := time.Now()
+	out = l.core.Step(ev, out[:0])
+	l.gen.node.metrics.cuts.Observe(time.Since(began).Seconds())
 	return out
 }
 
