@@ -1,0 +1,14 @@
+// Package sim runs a whole cluster from a seed, in one goroutine and in virtual time.
+//
+// What runs is real: the workers and the coordinator of runtime/core, the control log, segments and bases of
+// runtime/checkpoint over a bucket in memory, and the stores of runtime/shard over a disk in memory. What
+// is played is what lies around them: the drivers of runtime/node, the network, clocks, functions, sources, sinks,
+// and everything that goes wrong there. Events lie in a queue by time; delays and faults are drawn from the seed, so
+// that a seed always gives the same run, and a failure is a number.
+//
+// The work is random programs (program.go): a message says what the function that gets it does. Functions look
+// at once whether what they are given can be (function.go), and when a run has drained, what is committed and
+// what has arrived outside is compared with what the programs say (verdict.go).
+//
+// Always true: nothing but Sim.rng is random, no map is ranged over into the queue, and no clock is read.
+package sim

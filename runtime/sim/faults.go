@@ -1,0 +1,169 @@
+package sim
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Fault is a kind of thing that goes wrong, or of a rare thing that must go right.
+type Fault int
+
+// The kinds of faults.
+const (
+	Crash Fault = iota
+	CrashWithoutDisk
+	CrashAfterUpload
+	CrashAfterAppend
+	LateStore
+	StoreFailed
+	BucketSlow
+	BucketFailed
+	BucketLost
+	BucketLateCreate
+	BucketOutage
+	StaleList
+	CallSlow
+	CallFailed
+	CallTrouble
+	CallTwice
+	CallLate
+	AnswerToOldGeneration
+	NetworkCut
+	FrameTwice
+	FrameOfOldGeneration
+	FrameOfNewGeneration
+	RivalClaim
+	ZombieAppend
+	AppendAfterDeath
+	RecordsTwice
+	RequestTwice
+	TimeJump
+	TinyMemory
+	Spilled
+	LargeValue
+	Halt
+	WindowChanged
+	EgressFailed
+	EgressLost
+	AddressHeld
+	LetterDead
+	BaseRefreshed
+	ObjectsCollected
+	numFaults
+)
+
+var faultNames = [numFaults]string{
+	Crash: "crash, disk kept", CrashWithoutDisk: "crash, disk lost", CrashAfterUpload: "crash after a segment's upload",
+	CrashAfterAppend: "crash after a manifest's append", LateStore: "store newer than its last flush after a crash",
+	StoreFailed: "store failed", BucketSlow: "bucket slow", BucketFailed: "bucket failed before the effect",
+	BucketLost: "bucket's answer lost", BucketLateCreate: "create arrived late", BucketOutage: "bucket out", StaleList: "stale list",
+	CallSlow: "function slow", CallFailed: "function failed", CallTrouble: "endpoint in trouble", CallTwice: "function answered twice",
+	CallLate: "function answered after being given up", AnswerToOldGeneration: "answer to a try of an older generation",
+	NetworkCut: "network cut", FrameTwice: "frame sent again", FrameOfOldGeneration: "frame of an older generation",
+	FrameOfNewGeneration: "frame of a newer generation", RivalClaim: "claim beside a living leader", ZombieAppend: "append of a deposed leader",
+	AppendAfterDeath: "append of a dead leader arrived", RecordsTwice: "records read again", RequestTwice: "request sent again",
+	TimeJump: "clock jumped", TinyMemory: "memory tiny", Spilled: "mailbox spilled", LargeValue: "large value", Halt: "planned halt",
+	WindowChanged: "window changed", EgressFailed: "egress failed", EgressLost: "egress's answer lost", AddressHeld: "Address held",
+	LetterDead: "dead letter", BaseRefreshed: "base refreshed", ObjectsCollected: "objects collected",
+}
+
+// String says what goes wrong.
+func (f Fault) String() string { return faultNames[f] }
+
+// Counts says how often each kind of fault happened.
+type Counts [numFaults]int
+
+// Add adds up two runs.
+func (c *Counts) Add(o Counts) {
+	for i := range c {
+		c[i] += o[i]
+	}
+}
+
+// Never lists the kinds that did not happen.
+func (c *Counts) Never() []Fault {
+	var never []Fault
+	for f, n := range c {
+		if n == 0 {
+			never = append(never, Fault(f))
+		}
+	}
+	return never
+}
+
+// String is one line for each kind.
+func (c *Counts) String() string {
+	var b strings.Builder
+	for f, n := range c {
+		fmt.Fprintf(&b, "%8d  %s\n", n, Fault(f))
+	}
+	return b.String()
+}
+
+func (s *Sim) count(f Fault) {
+	s.counts[f]++
+	s.note("fault: "+faultNames[f], 0, 0)
+}
+
+// profile is what a seed's cluster is like and how often what goes wrong. Rates are chances from 0 to 1.
+type profile struct {
+	nodes, workers, shards int
+	partitions             int
+	addresses              int
+	memory                 int64
+	every                  int64 // ms between checkpoints
+	lease                  int64 // µs
+	nemesis                int64 // µs between faults, in the mean
+	tiny                   bool
+
+	bucketSlow, bucketFailed, bucketLost, bucketLate, staleList  float64
+	callSlow, callFailed, callTrouble, callTwice, callLate       float64
+	egressFailed, egressLost, crashAfterUpload, crashAfterAppend float64
+	large, poison                                                float64
+	calm                                                         bool // no nemesis
+	weights                                                      [numNemesis]int
+}
+
+func (s *Sim) drawProfile() {
+	p := &s.profile
+	p.nodes = 1 + s.rng.IntN(3)
+	p.workers = 1 + s.rng.IntN(3)
+	p.shards = 1 << s.rng.IntN(4)
+	for p.shards < p.nodes && s.chance(0.8) {
+		p.shards *= 2
+	}
+	p.partitions = 1 + s.rng.IntN(4)
+	p.addresses = 2 + s.rng.IntN(14)
+	p.every = int64(20 + s.rng.IntN(400))
+	p.lease = int64(300+s.rng.IntN(900)) * 1000
+	p.nemesis = int64(60+s.rng.IntN(700)) * 1000
+	p.memory = 64 << 20
+	if s.chance(0.35) {
+		p.tiny = true
+		p.memory = int64(8<<10 + s.rng.IntN(40<<10))
+	}
+	rate := func(most float64) float64 {
+		if s.chance(0.5) {
+			return 0
+		}
+		return most * s.rng.Float64() * s.rng.Float64()
+	}
+	p.bucketSlow, p.bucketFailed, p.bucketLost = rate(0.3), rate(0.3), rate(0.3)
+	p.bucketLate, p.staleList = rate(0.2), rate(1)
+	p.callSlow, p.callFailed, p.callTrouble = rate(0.2), rate(0.2), rate(0.2)
+	p.callTwice, p.callLate = rate(0.3), rate(0.2)
+	p.egressFailed, p.egressLost = rate(0.4), rate(0.4)
+	p.crashAfterUpload, p.crashAfterAppend = rate(0.15), rate(0.15)
+	p.large, p.poison = rate(0.2), rate(0.15)
+	p.calm = s.chance(0.1)
+	for i := range p.weights {
+		if s.chance(0.6) {
+			p.weights[i] = 1 + s.rng.IntN(10)
+		}
+	}
+}
+
+func (s *Sim) chance(p float64) bool { return p > 0 && s.rng.Float64() < p }
+
+// faulty is chance while things go wrong, and never later.
+func (s *Sim) faulty(p float64) bool { return s.faulting && s.chance(p) }
