@@ -25,7 +25,7 @@ type Options struct {
 	// Random gives the random parts of names and ids: crypto/rand.Reader, or a simulation's seed.
 	Random io.Reader
 	// Clock is the time since some fixed moment. It never goes back and counts the time in which the
-	// machine sleeps (CLOCK_BOOTTIME on Linux): the control log's rule of one hour rests on it.
+	// machine sleeps (bootclock.Now): the control log's rule of one hour rests on it.
 	Clock func() time.Duration
 }
 

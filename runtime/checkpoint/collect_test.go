@@ -248,3 +248,37 @@ func coveredSegment(keys []string) string {
 	}
 	return ""
 }
+
+func TestABucketThatCannotDeleteFoldersKeepsTheLog(t *testing.T) {
+	w := newWorld(t, 4)
+	l := w.claim(1)
+	l.fill(4200)
+	w.now += 48 * time.Hour
+	asked := 0
+	w.bucket.Hook = func(op membucket.Op) (f membucket.Fault) {
+		if op.Kind == membucket.OpDeleteFolder {
+			asked++
+			f.Before = errors.ErrUnsupported
+		}
+		return f
+	}
+	l.collectAll()
+	if _, err := w.app.Log().Read(t.Context(), 1); err != nil || asked != 1 {
+		t.Fatalf("asked %d times, %v", asked, err)
+	}
+}
+
+func TestALostAnswerOfDeleteFolderIsAskedAgain(t *testing.T) {
+	w := newWorld(t, 4)
+	l := w.claim(1)
+	l.fill(4200)
+	w.now += 48 * time.Hour
+	w.bucket.Hook = once(membucket.OpDeleteFolder, membucket.Fault{After: membucket.ErrInjected})
+	if _, err := l.collector.Collect(t.Context(), l.reign, l.state, 10); !errors.Is(err, membucket.ErrInjected) {
+		t.Fatal(err)
+	}
+	l.collectAll()
+	if _, err := w.app.Log().Read(t.Context(), 1); !errors.Is(err, checkpoint.ErrCut) {
+		t.Fatal(err)
+	}
+}

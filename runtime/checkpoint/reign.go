@@ -82,9 +82,10 @@ func (r *Reign) Age() time.Duration {
 }
 
 // Append appends a claim or a manifest at the number behind the tail and returns the entry as it
-// stands in the log. Errors: ErrDeposed ends the reign. After any other error once Pending is true,
-// the number may hold our bytes or not: call Settle, again and again, before anything else. An error
-// that leaves Pending false says why the entry is refused; nothing was tried.
+// stands in the log. Errors: ErrDeposed ends the reign; of an entry whose earlier outcome was unknown
+// it does not say that it is not in the log, for others may have appended above it. After any other
+// error, if Pending is true, the number may hold our bytes or not: call Settle, again and again,
+// before anything else. If Pending is false, the error says why nothing was tried.
 func (r *Reign) Append(ctx context.Context, e Entry) (*Entry, error) {
 	if r.deposed {
 		return nil, ErrDeposed
