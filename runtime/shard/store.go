@@ -1,9 +1,11 @@
 package shard
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"iter"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 
@@ -60,6 +62,9 @@ func (s *Store) check() error {
 	return nil
 }
 
+// errNothing: nothing was flushed yet, so that there is not even a description.
+var errNothing = fmt.Errorf("%w: there is none", errMeta)
+
 // load opens what lies on the disk, or deletes it.
 func (s *Store) load(want Want) error {
 	e, meta, types, err := s.open(func(w *watch) (engine, error) { return s.set.disk.load(s.id, w) }, want)
@@ -70,7 +75,12 @@ func (s *Store) load(want Want) error {
 	if errors.Is(err, errNone) {
 		return nil
 	}
-	s.set.options.Log.Warn("the shard's local files are deleted, and it is fetched from the bucket", "shard", s.id, "because", err)
+	level := slog.LevelWarn
+	if errors.Is(err, errNothing) {
+		level = slog.LevelDebug // the process ended before the first flush
+	}
+	s.set.options.Log.Log(context.Background(), level,
+		"the shard's local files are deleted, and it is fetched from the bucket", "shard", s.id, "because", err)
 	if err := s.set.disk.remove(s.id); err != nil {
 		return s.watch.fail("delete local files that cannot be used", err)
 	}
@@ -104,7 +114,7 @@ func (s *Store) stored(e engine) (meta Meta, types []string, err error) {
 	}
 	defer e.release(c)
 	if !c.SeekPrefix(metaKey) {
-		return meta, nil, errors.Join(fmt.Errorf("%w: there is none", errMeta), c.Err())
+		return meta, nil, errors.Join(errNothing, c.Err())
 	}
 	value, err := c.Value()
 	if err != nil {
