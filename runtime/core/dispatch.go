@@ -18,6 +18,7 @@ const (
 	failAddresses = 5               // over as many Addresses: the endpoint's trouble, too
 	maxRetryAfter = Millis(600_000) // longest wait on a server's word
 	minWindow     = 16
+	stall         = Millis(500) // without an answer while all slots are taken, after which there are more slots
 )
 
 // Dispatcher stands between the workers of a node and one endpoint. It decides how many tries are under way, and what
@@ -41,6 +42,7 @@ type Dispatcher struct {
 	order   uint64                 // number of the last one struck
 
 	limit     limiter
+	progress  Millis // time of the last send or answer, or of the limit's last rise
 	state     dispatchState
 	level     int    // rests since the last success
 	until     Millis // end of the rest
@@ -126,6 +128,7 @@ func (d *Dispatcher) Step(ev *DispatchEvent, out []DispatchEffect) []DispatchEff
 			return out
 		}
 		d.wake = 0
+		d.onStall()
 	case DispatchForget:
 		d.onForget(ev.Generation)
 	}
@@ -145,6 +148,7 @@ func (d *Dispatcher) onAnswered(ev *DispatchEvent, out []DispatchEffect) []Dispa
 		return out
 	}
 	delete(d.flying, ev.Invocation)
+	d.progress = d.now
 	if f.probe {
 		d.probing--
 	}
@@ -198,6 +202,7 @@ func (d *Dispatcher) send(out []DispatchEffect) []DispatchEffect {
 			d.probing++
 		}
 		d.flying[inv] = f
+		d.progress = d.now
 		out = append(out, DispatchEffect{Kind: DispatchSend, Invocation: inv})
 	}
 }
@@ -220,13 +225,27 @@ func (d *Dispatcher) pick() (*Invocation, flight, bool) {
 	return d.fresh.pop(), flight{}, true
 }
 
-// settle tells the window and the next wake where they have changed.
+// stalled reports whether every slot is taken while others wait.
+func (d *Dispatcher) stalled() bool {
+	return d.state == open && d.fresh.len() > 0 && len(d.flying) >= d.limit.current && d.limit.current < d.limit.max
+}
+
+// onStall raises the limit when all slots have hung for a while: they must not keep the others waiting until their
+// budgets are spent.
+func (d *Dispatcher) onStall() {
+	if d.stalled() && d.now >= d.progress+stall {
+		d.progress = d.now
+		d.limit.raise()
+	}
+}
+
+// settle tells the window where it has changed, and the next wake unless one is told that comes before.
 func (d *Dispatcher) settle(out []DispatchEffect) []DispatchEffect {
 	if w := d.wantedWindow(); w != d.window {
 		d.window = w
 		out = append(out, DispatchEffect{Kind: DispatchWindow, Window: w})
 	}
-	if w := d.wantedWake(); w != d.wake {
+	if w := d.wantedWake(); w != 0 && (d.wake == 0 || w < d.wake) {
 		d.wake = w
 		out = append(out, DispatchEffect{Kind: DispatchWake, At: w})
 	}
@@ -240,13 +259,20 @@ func (d *Dispatcher) wantedWindow() int {
 }
 
 func (d *Dispatcher) wantedWake() Millis {
-	switch {
-	case d.state == resting:
+	switch d.state {
+	case resting:
 		return d.until
-	case d.state == open && len(d.waiting) > 0 && d.waiting[0].due > d.now:
-		return d.waiting[0].due
+	case probing:
+		return 0
 	}
-	return 0
+	w := Millis(0)
+	if len(d.waiting) > 0 && d.waiting[0].due > d.now {
+		w = d.waiting[0].due
+	}
+	if at := d.progress + stall; d.stalled() && (w == 0 || at < w) {
+		w = max(at, d.now+1)
+	}
+	return w
 }
 
 func (d *Dispatcher) random() uint64 {

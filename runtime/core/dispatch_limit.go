@@ -42,6 +42,11 @@ func (l *limiter) newRound() {
 	l.latencies = [latencyBuckets]uint32{}
 }
 
+// raise lets more tries out, whatever the latency.
+func (l *limiter) raise() {
+	l.current = min(l.current+max(l.current/4, 1), l.max)
+}
+
 // trouble takes note of a try that was struck for the first time: several in a round mean overload or throttling.
 func (l *limiter) trouble() {
 	if l.troubles++; l.troubles < max(2, l.current/16) {

@@ -39,7 +39,7 @@ const (
 	DispatchDeliver
 	// DispatchWindow: all workers together should have at most Window invocations submitted.
 	DispatchWindow
-	// DispatchWake: send a tick at At, or sooner. A later wake replaces an earlier one; zero means none is needed.
+	// DispatchWake: send a tick at At, or sooner. It replaces the wake told before.
 	DispatchWake
 )
 
