@@ -8,7 +8,6 @@ type funcType struct {
 	endpoint EndpointID // negative if no endpoint serves it
 	ready    []*instance
 	head     int // of ready
-	queued   bool
 
 	specs   []StateSpec
 	version int         // counts changes of specs

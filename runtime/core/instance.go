@@ -15,7 +15,6 @@ type instance struct {
 	load     loadState
 	ready    bool // in its type's ready queue
 	inflight *Invocation
-	started  Millis // of the try in flight
 	parked   *parked
 
 	mail     []*Message // the head of the mailbox

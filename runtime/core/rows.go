@@ -52,14 +52,9 @@ func appendString(b []byte, s string) []byte {
 	return append(b, s...)
 }
 
-func appendBytes(b, v []byte) []byte {
-	b = binary.AppendUvarint(b, uint64(len(v)))
-	return append(b, v...)
-}
-
 func cutBytes(b []byte) (v, rest []byte, ok bool) {
 	n, w := binary.Uvarint(b)
-	if w <= 0 || n > uint64(len(b)-w) {
+	if w <= 0 || n > uint64(len(b)-w) { //nolint:gosec // w is at most len(b)
 		return nil, nil, false
 	}
 	end := w + int(n) //nolint:gosec // n is at most len(b)

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/stateway/stateway/runtime/checkpoint"
@@ -58,8 +59,8 @@ func (g *generation) refreshBase(ctx context.Context, id core.ShardID, prev *che
 	if err != nil {
 		return nil, err
 	}
-	defer src.Close()
 	b, err := g.node.app.UploadBase(ctx, g.id, baseSource(src), prev)
+	err = errors.Join(err, src.Close())
 	if err == nil {
 		g.node.metrics.base(src.Bytes())
 	}

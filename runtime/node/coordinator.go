@@ -136,12 +136,12 @@ func (c *coordinatorLoop) perform(ctx context.Context, e core.CoordinatorEffect)
 	case core.BeginCheckpoint:
 		c.begun.Store(uint64(e.Checkpoint))
 		g.uploader.began(e.Checkpoint)
-		g.broadcast(core.Begin{Checkpoint: e.Checkpoint})
+		g.broadcast(core.Begin(e))
 	case core.AppendManifest:
 		return c.append(ctx, e)
 	case core.AnnounceCommit:
 		g.node.metrics.committed(g.uploader.age(e.Checkpoint))
-		g.broadcast(core.Committed{Checkpoint: e.Checkpoint})
+		g.broadcast(core.Committed(e))
 		g.acks.committed(e.Checkpoint)
 		g.ingresses.committed(e.Checkpoint, c.committedState().Positions)
 		if c.collectable >= collectEvery {

@@ -8,7 +8,7 @@ import (
 	"github.com/stateway/stateway/runtime/core"
 )
 
-// ErrNotLeading: this process does not serve the application now.
+// ErrNotLeading means that this process does not serve the application now.
 var ErrNotLeading = errors.New("this process does not serve the application now")
 
 // Waiting tells what the node waits for before it is ready; empty if it is ready.
