@@ -32,6 +32,9 @@ var layers = []layer{
 	{"runtime/node", []string{
 		"faas", "runtime/ingress", "runtime/egress", "runtime/checkpoint", "runtime/shard", "runtime/module", "runtime/core", "lambda-sdk",
 	}},
+	{"runtime/application", []string{"runtime/node", "runtime/ingress", "runtime/egress", "runtime/module", "runtime/core", "faas", "lambda-sdk"}},
+	{"runtime/embed", []string{"runtime", "faas", "lambda-sdk"}},
+	{"runtime/admin", []string{"runtime/node", "runtime/egress", "runtime/core"}},
 	{"runtime/sim", []string{"runtime/checkpoint", "runtime/shard", "runtime/core"}},
 	{"cmd/lambda-adapter", nil},
 	{"cmd", []string{"runtime", "faas", "lambda-sdk"}},

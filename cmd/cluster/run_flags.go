@@ -1,0 +1,90 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"runtime"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/stateway/stateway/runtime/checkpoint"
+	"github.com/stateway/stateway/runtime/core"
+)
+
+const (
+	defaultMemory = 512 << 20
+	minMemory     = 16 << 20
+	maxWorkers    = 1024
+)
+
+// runOptions are the flags of run.
+type runOptions struct {
+	location
+	data            string
+	shards          int
+	workers         int
+	checkpointEvery time.Duration
+	admin           string
+	host            string
+	pprof           bool
+	memory          byteSize
+	lease           time.Duration
+	strict          bool
+	allowDropped    []string
+	log             string
+}
+
+func (o *runOptions) flags(f *pflag.FlagSet) {
+	f.SortFlags = false
+	o.location.flags(f)
+	f.StringVar(&o.data, "data", home+"/data", "`folder` for the shards; it may be lost without loss of data, and then restarts take longer")
+	f.IntVar(&o.shards, "shards", 0, "`number` of shards, a power of two; fixed when the application is created (default 64, or what the application has)")
+	f.IntVar(&o.workers, "workers", 0, "`number` of worker goroutines (default one per core)")
+	f.DurationVar(&o.checkpointEvery, "checkpoint-every", time.Second, "pause between two checkpoints")
+	o.memory = defaultMemory
+	f.Var(&o.memory, "memory", "bound for messages, state and caches in memory, in `bytes` or with KiB, MiB, GiB; the process needs about half as much again")
+	f.StringVar(&o.admin, "admin", defaultAdmin, "`address` of the admin server; port 0 takes a free one")
+	f.StringVar(&o.host, "host", "127.0.0.1", "`address` that ingresses and egresses with a port of their own listen on")
+	f.DurationVar(&o.lease, "lease", 2*time.Second, "how long another leader must be silent before this process takes over")
+	f.BoolVar(&o.strict, "strict", false, "take warnings about module files, such as of unknown keys, as errors")
+	f.StringSliceVar(&o.allowDropped, "allow-dropped", nil, "`name` of an ingress, egress or function type that may be missing although data of it exists; that data is given up")
+	f.StringVar(&o.log, "log", "text", "form of the log on stderr: `text or json`")
+	f.BoolVar(&o.pprof, "pprof", false, "serve Go profiles at /debug/pprof of the admin server")
+}
+
+// validate reports everything that is wrong with the values, each under its flag's name.
+func (o *runOptions) validate() error {
+	var problems []error
+	bad := func(ok bool, format string, args ...any) {
+		if !ok {
+			problems = append(problems, fmt.Errorf(format, args...))
+		}
+	}
+	bad(o.data != "", "--data: want a folder")
+	_, err := o.folder()
+	bad(err == nil, "%w", err)
+	err = checkpoint.ValidName(o.application)
+	bad(err == nil, "--application: %w", err)
+	if o.shards != 0 {
+		_, err = core.NewSharding(o.shards)
+		bad(err == nil, "--shards: %w", err)
+	}
+	bad(o.workers >= 0 && o.workers <= maxWorkers, "--workers %d: want 1 to %d, or 0 for one per core", o.workers, maxWorkers)
+	bad(o.checkpointEvery >= time.Millisecond, "--checkpoint-every %s: want at least 1ms", o.checkpointEvery)
+	bad(o.lease >= 10*time.Millisecond, "--lease %s: want at least 10ms", o.lease)
+	bad(o.memory >= minMemory, "--memory %s: want at least %s", &o.memory, formatByteSize(minMemory))
+	bad(o.log == "text" || o.log == "json", "--log %q: want text or json", o.log)
+	_, _, err = net.SplitHostPort(o.admin)
+	bad(err == nil, "--admin %q: want host:port, such as %s", o.admin, defaultAdmin)
+	return errors.Join(problems...)
+}
+
+// workerCount is the number of workers, one per core if none was given.
+func (o *runOptions) workerCount() int {
+	if o.workers > 0 {
+		return o.workers
+	}
+	return min(runtime.GOMAXPROCS(0), maxWorkers)
+}
