@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stateway/stateway/faas/endpoint"
 	"github.com/stateway/stateway/runtime/core"
 )
 
@@ -99,3 +100,45 @@ func benchClient(b *testing.B, cfg Config, inFlight int) {
 func BenchmarkLean64(b *testing.B)  { benchClient(b, Config{URL: benchServer(b)}, 64) }
 func BenchmarkLean128(b *testing.B) { benchClient(b, Config{URL: benchServer(b)}, 128) }
 func BenchmarkLean1(b *testing.B)   { benchClient(b, Config{URL: benchServer(b)}, 1) }
+
+// BenchmarkBehindDispatcher is the way of a node: dispatcher, connections, and a receiver that submits anew.
+func BenchmarkBehindDispatcher(b *testing.B) {
+	left, open := b.N, min(256, b.N)
+	finished := make(chan struct{})
+	next := make([]*core.Invocation, 0, 256)
+	var e *endpoint.Endpoint
+	url := benchServer(b)
+	e, err := endpoint.New(endpoint.Config{
+		Now:    func() core.Millis { return core.Millis(time.Now().UnixMilli()) },
+		Window: func(int) {},
+		Deliver: func(rs []core.Result) {
+			next = next[:0]
+			for i := range rs {
+				if left > 0 {
+					left--
+					next = append(next, rs[i].Invocation)
+				} else if open--; open == 0 {
+					close(finished)
+				}
+			}
+			e.Submit(next)
+		},
+	}, func(done func([]core.Result)) (endpoint.Transport, error) { return New(Config{URL: url}, done) })
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer e.Close()
+	var first []*core.Invocation
+	for range open {
+		left--
+		first = append(first, invocation("Kim"))
+	}
+	b.ReportAllocs()
+	b.ResetTimer()
+	before := cpu()
+	e.Submit(first)
+	<-finished
+	b.StopTimer()
+	report(b, before)
+	b.ReportMetric(float64(e.Stats().Limit), "limit")
+}
