@@ -1,0 +1,290 @@
+package core
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// Random programs on one worker, with the store's answers in random order, do what the model does, also over restarts
+// and with mailboxes spilled.
+func TestWorkerKeepsOrderAndConsumesOnce(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		p := newProgram(t)
+		for range rapid.IntRange(20, 120).Draw(t, "steps") {
+			p.act(rapid.IntRange(0, 11).Draw(t, "action"))
+		}
+		p.finish()
+	})
+}
+
+// program drives a worker and its stores for a model.
+type program struct {
+	t       *rapid.T
+	m       *model
+	script  *workerScript // its stores and pending reads
+	command command
+	tries   []*Invocation
+	parked  map[Address]*Response
+	begun   CheckpointID
+	calm    bool // functions answer without further effects
+}
+
+var programAddresses = []Address{
+	{"f/a", "1"}, {"f/a", "2"}, {"f/b", "2"}, {"f/b", "a"}, {"f/c", "4"},
+}
+
+func newProgram(t *rapid.T) *program {
+	memory := rapid.SampledFrom([]int{0, 2000, 6000, 20000}).Draw(t, "memory")
+	batch := rapid.SampledFrom([]int{0, 1, 3}).Draw(t, "batch")
+	p := &program{t: t, script: &workerScript{}, parked: map[Address]*Response{}}
+	p.command = parseCommand(fmt.Sprintf("worker shards=2 store=hold initial=1 memory=%d batch=%d", memory, batch))
+	p.start(0)
+	p.m = newModel(t, p.script.w.cfg.Sharding)
+	return p
+}
+
+// start makes a worker over the rows that the stores hold.
+func (p *program) start(restored CheckpointID) {
+	s := p.script
+	cfg := scriptConfig(p.command)
+	cfg.Restored = restored
+	if s.shards == nil {
+		s.shards, s.nextSeq = []*memoryStore{newMemoryStore(), newMemoryStore()}, map[ShardID]Seq{}
+	}
+	if p.m != nil {
+		cfg.Now = p.m.now
+	}
+	cfg.NextSeq = s.nextSeq
+	s.w, s.hold, s.pending = must(NewWorker(cfg)), true, nil
+	p.tries, p.begun = nil, restored
+	for id := range s.shards {
+		p.step(s.shards[id].restored(ShardID(id), cfg.App.Egresses))
+	}
+}
+
+// step gives the worker an event and tells the model what came of it.
+func (p *program) step(ev Event) {
+	before := p.script.w.Stats().Invocations
+	effects := p.script.w.Step(ev, nil)
+	if p.script.w.Stats().Invocations > before {
+		p.tellApplied(ev)
+	}
+	for _, e := range effects {
+		p.script.take(e)
+		switch e := e.(type) {
+		case *Invocation:
+			p.tries = append(p.tries, e)
+			p.m.invoked(e)
+		case Broken:
+			p.t.Fatalf("broken: %s", e.Reason)
+		}
+	}
+}
+
+func (p *program) tellApplied(ev Event) {
+	var a Address
+	switch ev := ev.(type) {
+	case Results:
+		a = ev.Results[0].Invocation.Target
+	case TokensFound:
+		a = ev.Sender
+	}
+	p.m.applied(p.m.inflight[a], p.parked[a])
+	delete(p.parked, a)
+}
+
+func (p *program) act(action int) {
+	switch action {
+	case 0, 1:
+		p.record()
+	case 2, 3, 4:
+		p.answerTry()
+	case 5, 6, 7:
+		p.answerRead()
+	case 8:
+		p.m.now += Millis(rapid.IntRange(1, 40).Draw(p.t, "ms"))
+		p.step(Tick{p.m.now})
+	case 9, 10:
+		p.checkpoint()
+	case 11:
+		if rapid.IntRange(0, 3).Draw(p.t, "restart") == 0 {
+			p.restart()
+		}
+	}
+}
+
+func (p *program) record() {
+	a := rapid.SampledFrom(programAddresses).Draw(p.t, "target")
+	msg := &Message{Target: a, Arg: Value(p.m.name())}
+	if rapid.Bool().Draw(p.t, "dedupe") {
+		msg.Dedupe = rapid.SampledFrom([]string{"x", "y", "z", "u", "v", "w"}).Draw(p.t, "id")
+	}
+	p.m.send(a, string(msg.Arg), msg.Dedupe)
+	p.step(Records{Messages: []*Message{msg}})
+}
+
+// answerTry answers one of the tries in flight: the first of a type says that it lacks its state.
+func (p *program) answerTry() {
+	if len(p.tries) == 0 {
+		return
+	}
+	i := rapid.IntRange(0, len(p.tries)-1).Draw(p.t, "try")
+	inv := p.tries[i]
+	p.tries = slices.Delete(p.tries, i, i+1)
+	if !p.calm && rapid.IntRange(0, 5).Draw(p.t, "fails") == 0 {
+		delete(p.m.inflight, inv.Target)
+		p.step(Results{[]Result{{inv, Outcome{Class: OutcomeFailed, Reason: "random"}}}})
+		return
+	}
+	if len(inv.States) == 0 {
+		delete(p.m.inflight, inv.Target)
+		missing := []StateSpec{{Name: "n", Typename: "t"}}
+		p.step(Results{[]Result{{inv, Outcome{Response: &Response{Incomplete: true, Missing: missing}}}}})
+		return
+	}
+	resp := p.response(inv)
+	p.parked[inv.Target] = resp
+	p.step(Results{[]Result{{inv, Outcome{Response: resp}}}})
+}
+
+func (p *program) response(inv *Invocation) *Response {
+	resp := &Response{}
+	value := p.m.state[inv.Target] + "|" + string(inv.Messages[0].Arg)
+	resp.Mutations = []Mutation{{Name: "n", Typename: "t", Value: Value(value)}}
+	if p.calm {
+		return resp
+	}
+	for range rapid.IntRange(0, 2).Draw(p.t, "sends") {
+		to := rapid.SampledFrom(programAddresses).Draw(p.t, "to")
+		resp.Messages = append(resp.Messages, Outgoing{Target: to, Arg: Value(p.m.name())})
+	}
+	if rapid.IntRange(0, 2).Draw(p.t, "delays") == 0 {
+		to := rapid.SampledFrom(programAddresses).Draw(p.t, "later")
+		d := Delayed{Target: to, Arg: Value(p.m.name()), Delay: Millis(rapid.IntRange(0, 50).Draw(p.t, "delay"))}
+		if rapid.Bool().Draw(p.t, "token") {
+			d.Token = p.m.name()
+		}
+		resp.Delayed = append(resp.Delayed, d)
+	}
+	if set := p.m.tokens[inv.Target]; len(set) > 0 && rapid.Bool().Draw(p.t, "cancels") {
+		tm := rapid.SampledFrom(set).Draw(p.t, "cancel")
+		resp.Delayed = append(resp.Delayed, Delayed{Cancel: true, Token: tm.token})
+	}
+	return resp
+}
+
+// answerRead reads the store for a pending read, or gives the answer that was read; of one shard overlays are written in order.
+func (p *program) answerRead() {
+	if len(p.script.pending) == 0 {
+		return
+	}
+	i := rapid.IntRange(0, len(p.script.pending)-1).Draw(p.t, "read")
+	r := p.script.pending[i]
+	if a, ok := r.effect.(Apply); ok {
+		r = p.firstApply(a.Overlay.Shard)
+	}
+	if r.answer == nil && rapid.Bool().Draw(p.t, "only read") {
+		p.script.readStore(r)
+		return
+	}
+	p.finishRead(r)
+}
+
+func (p *program) firstApply(sh ShardID) *pendingRead {
+	i := slices.IndexFunc(p.script.pending, func(r *pendingRead) bool {
+		a, ok := r.effect.(Apply)
+		return ok && a.Overlay.Shard == sh
+	})
+	return p.script.pending[i]
+}
+
+func (p *program) finishRead(r *pendingRead) {
+	p.script.pending = slices.DeleteFunc(p.script.pending, func(o *pendingRead) bool { return o == r })
+	p.script.readStore(r)
+	p.step(r.answer)
+}
+
+// checkpoint cuts, or commits what was cut if the part is complete.
+func (p *program) checkpoint() {
+	w := p.script.w
+	switch {
+	case w.cut != nil:
+	case p.begun > w.committed:
+		p.step(Committed{p.begun})
+	default:
+		p.begun++
+		p.step(Begin{p.begun})
+		p.step(EndOfEpoch{Epoch: p.begun.Next() - 1})
+	}
+}
+
+// restart answers all reads, commits all there is, and goes on with a new worker over the rows.
+func (p *program) restart() {
+	p.settle()
+	for range 2 {
+		p.checkpoint()
+	}
+	for p.script.w.committed < p.begun {
+		p.settle()
+		p.checkpoint()
+	}
+	p.settleApplies()
+	p.m.inflight, p.parked = map[Address]*Invocation{}, map[Address]*Response{}
+	p.start(p.begun)
+}
+
+// settle answers reads until there are none.
+func (p *program) settle() {
+	for len(p.script.pending) > 0 {
+		p.finishRead(p.script.pending[0])
+	}
+}
+
+// settleApplies writes what has committed, without telling the worker, which ends.
+func (p *program) settleApplies() {
+	for _, r := range p.script.pending {
+		if _, ok := r.effect.(Apply); ok {
+			p.script.readStore(r)
+		}
+	}
+}
+
+// finish lets everything end, and checks that nothing is left, in memory and in the stores.
+func (p *program) finish() {
+	p.calm = true
+	for range 1000 {
+		p.settle()
+		for len(p.tries) > 0 {
+			p.answerTry()
+		}
+		p.m.now += 100
+		p.step(Tick{p.m.now})
+		p.checkpoint()
+		if g := p.script.w.Gauges(); len(p.tries)+len(p.script.pending)+int(g.MailBytes+g.DiskBytes+g.OverlayBytes) == 0 {
+			break
+		}
+	}
+	p.m.finished()
+	p.restart()
+	for id, st := range p.script.shards {
+		p.checkRows(id, st)
+	}
+}
+
+func (p *program) checkRows(id int, st *memoryStore) {
+	st.scan(nil, nil, func(k, v []byte) bool {
+		switch k[0] {
+		case TableMailbox, TableTimer, TableOutbox:
+			p.t.Fatalf("shard %d: left behind: %s", id, describeRow(Row{Key: k, Value: v}))
+		case TableAddress:
+			a, rest, _ := CutAddressKey(k)
+			if rest[0] != SubState || string(v) != p.m.state[a] {
+				p.t.Fatalf("shard %d: row %s, want state %q", id, describeRow(Row{Key: k, Value: v}), p.m.state[a])
+			}
+		}
+		return true
+	})
+}
