@@ -118,7 +118,10 @@ func (a *Application) UploadBase(ctx context.Context, g core.Generation, src Bas
 	b := &Base{Shard: src.Shard, Checkpoint: src.Checkpoint, NextSeq: src.NextSeq, Format: src.Format}
 	for _, name := range names {
 		if strings.HasSuffix(name, ".log") {
-			continue // the log of a database without one: empty, and not needed
+			if err := emptyLog(src, name); err != nil {
+				return nil, fmt.Errorf("upload base of shard %d: file %s: %w", src.Shard, name, err)
+			}
+			continue
 		}
 		f, err := a.uploadBaseFile(ctx, g, src, name, prev)
 		if err != nil {
@@ -127,6 +130,15 @@ func (a *Application) UploadBase(ctx context.Context, g core.Generation, src Bas
 		b.Files = append(b.Files, f)
 	}
 	return b, nil
+}
+
+// emptyLog checks that a write-ahead log, which a base leaves out, holds nothing.
+func emptyLog(src BaseSource, name string) error {
+	info, err := src.FS.Stat(src.FS.PathJoin(src.Dir, name))
+	if err == nil && info.Size() > 0 {
+		err = fmt.Errorf("a write-ahead log of %d bytes: want a database that runs without one and was flushed", info.Size())
+	}
+	return err
 }
 
 func (a *Application) uploadBaseFile(ctx context.Context, g core.Generation, src BaseSource, name string, prev *Base) (BaseFile, error) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -215,3 +216,50 @@ type quiet struct{}
 func (quiet) Infof(string, ...any)           {}
 func (quiet) Errorf(string, ...any)          {}
 func (quiet) Fatalf(format string, a ...any) { panic(fmt.Sprintf(format, a...)) }
+
+func TestBaseLeavesOutOnlyAnEmptyLog(t *testing.T) {
+	w := newWorld(t, 4)
+	fs := vfs.NewMem()
+	w.must(fs.MkdirAll("db", 0o755))
+	writeFile(t, fs, "db/000001.sst", "one")
+	writeFile(t, fs, "db/000002.log", "")
+	src := checkpoint.BaseSource{FS: fs, Dir: "db"}
+	b, err := w.app.UploadBase(t.Context(), 1, src, nil)
+	if err != nil || len(b.Files) != 1 {
+		t.Fatalf("%+v, %v", b, err)
+	}
+	writeFile(t, fs, "db/000002.log", "rows")
+	if _, err := w.app.UploadBase(t.Context(), 1, src, nil); err == nil || !strings.Contains(err.Error(), "write-ahead log of 4 bytes") {
+		t.Fatalf("a log that holds something was left out: %v", err)
+	}
+}
+
+// memFile is a file that RestoreBaseFiles fills.
+type memFile struct {
+	bytes.Buffer
+	closed bool
+}
+
+func (f *memFile) Close() error { f.closed = true; return nil }
+
+func TestRestoreBaseFiles(t *testing.T) {
+	w := newWorld(t, 4)
+	fs, dir := baseFolder(t, map[string]string{"1/a": strings.Repeat("x", 100), "1/b": "y"}, 1)
+	b, err := w.app.UploadBase(t.Context(), 1, checkpoint.BaseSource{FS: fs, Dir: dir, Shard: 1}, nil)
+	w.must(err)
+	files := map[string]*memFile{}
+	create := func(name string) (io.WriteCloser, error) {
+		files[name] = &memFile{}
+		return files[name], nil
+	}
+	w.must(w.app.RestoreBaseFiles(t.Context(), b, create))
+	for name, want := range map[string]string{"1_a": strings.Repeat("x", 100), "1_b": "y", "CURRENT": ""} {
+		if f := files[name]; f == nil || !f.closed || f.String() != want {
+			t.Errorf("file %s: %+v", name, f)
+		}
+	}
+	w.bucket.Under.Damage("shop/"+b.Files[0].Object, func(b []byte) []byte { b[0] ^= 1; return b })
+	if err := w.app.RestoreBaseFiles(t.Context(), b, create); !errors.Is(err, checkpoint.ErrDamaged) || !files[b.Files[0].File].closed {
+		t.Fatalf("a damaged file: %v", err)
+	}
+}
