@@ -2,8 +2,10 @@ package core
 
 // dedupeCheck is a look into the store for a dedupe id.
 type dedupeCheck struct {
-	epoch Epoch  // of the frame that brought the message
-	phase uint64 // of the shard's barrier
+	message *Message
+	epoch   Epoch          // of the frame that brought the message
+	phase   uint64         // of the shard's barrier
+	repeats []*dedupeCheck // of the same id, which came while the store was asked
 }
 
 // checkDedupe decides, now or after a look into the store, whether m is a repeat.
@@ -18,7 +20,13 @@ func (w *Worker) checkDedupe(in *instance, m *Message, e Epoch) {
 	}
 	m.waiting = true
 	w.countCheck(e, 1)
-	sh.checks[m] = &dedupeCheck{epoch: e}
+	key, check := dedupeKey{m.Target, m.Dedupe}, &dedupeCheck{message: m, epoch: e}
+	if first := sh.checks[key]; first != nil {
+		// Were it looked up by itself, its answer could come first, and the message that is kept would lie in its place.
+		first.repeats = append(first.repeats, check)
+		return
+	}
+	sh.checks[key] = check
 	if sh.restored {
 		w.askDedupe(sh, m)
 	} else {
@@ -27,7 +35,7 @@ func (w *Worker) checkDedupe(in *instance, m *Message, e Epoch) {
 }
 
 func (w *Worker) askDedupe(sh *shard, m *Message) {
-	sh.checks[m].phase = sh.barrier.begin()
+	sh.checks[dedupeKey{m.Target, m.Dedupe}].phase = sh.barrier.begin()
 	w.emit(FindDedupe{Shard: sh.id, Message: m})
 }
 
@@ -43,13 +51,26 @@ func (w *Worker) countCheck(e Epoch, n int) {
 
 func (w *Worker) onDedupeFound(ev DedupeFound) {
 	sh, m := w.shards[ev.Shard], ev.Message
-	check := sh.checks[m]
-	if check == nil {
+	key := dedupeKey{m.Target, m.Dedupe}
+	check := sh.checks[key]
+	if check == nil || check.message != m {
 		return
 	}
-	delete(sh.checks, m)
-	m.waiting = false
+	delete(sh.checks, key)
 	in := sh.find(m.hash, m.Target)
+	w.decide(in, check, ev)
+	for _, repeat := range check.repeats {
+		w.decide(in, repeat, ev)
+	}
+	sh.barrier.end(check.phase)
+	w.offer(in)
+	w.completePart()
+}
+
+// decide accepts or drops a message whose dedupe id was looked up.
+func (w *Worker) decide(in *instance, check *dedupeCheck, ev DedupeFound) {
+	m := check.message
+	m.waiting = false
 	switch {
 	case w.knownRepeat(in, m):
 	case ev.Found && ev.Until > w.now:
@@ -57,10 +78,7 @@ func (w *Worker) onDedupeFound(ev DedupeFound) {
 	default:
 		w.acceptFirst(in, m, check.epoch)
 	}
-	sh.barrier.end(check.phase)
 	w.countCheck(check.epoch, -1)
-	w.offer(in)
-	w.completePart()
 }
 
 // knownRepeat drops m if its dedupe id is in an overlay.

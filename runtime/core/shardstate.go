@@ -17,7 +17,7 @@ type shard struct {
 	timers    timers
 	outlets   map[EgressID]*outlet
 	barrier   barrier
-	checks    map[*Message]*dedupeCheck
+	checks    map[dedupeKey]*dedupeCheck
 	unloaded  []*instance // to load as soon as the shard is restored
 	unchecked []*Message  // to look up then
 	backlog   []byte      // where the scan for waiting messages goes on

@@ -128,7 +128,7 @@ func (w *Worker) own(id ShardID) {
 		instances: map[uint64]*instance{},
 		specs:     map[FunctionType]*specsRow{},
 		versions:  map[FunctionType]int{},
-		checks:    map[*Message]*dedupeCheck{},
+		checks:    map[dedupeKey]*dedupeCheck{},
 		dedupes:   map[dedupeKey]*dedupeRow{},
 		outlets:   map[EgressID]*outlet{},
 	}
