@@ -5,6 +5,8 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/cockroachdb/pebble/v2/vfs"
+
 	"github.com/stateway/stateway/runtime/checkpoint"
 	"github.com/stateway/stateway/runtime/core"
 	"github.com/stateway/stateway/runtime/egress"
@@ -15,6 +17,8 @@ import (
 type Config struct {
 	// Data is the data directory: shards and the lock. Required.
 	Data string
+	// FS is the file system of Data. Nil means that of the machine; tests give one that can crash.
+	FS vfs.FS
 	// Bucket is the only durable thing. Required.
 	Bucket checkpoint.Bucket
 	// Application names the application in the bucket. Required.

@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/stateway/stateway/runtime/checkpoint"
+	"github.com/stateway/stateway/runtime/checkpoint/bootclock"
 	"github.com/stateway/stateway/runtime/core"
 	"github.com/stateway/stateway/runtime/shard"
 )
@@ -111,13 +112,13 @@ func (n *Node) Run(ctx context.Context) (err error) {
 
 // open opens the application in the bucket and locks the data directory.
 func (n *Node) open(ctx context.Context) error {
-	opt := checkpoint.Options{Random: rand.Reader, Clock: bootClock}
+	opt := checkpoint.Options{Random: rand.Reader, Clock: bootclock.Now}
 	var err error
 	if n.app, err = n.openApplication(ctx, opt); err != nil {
 		return err
 	}
 	n.set, err = shard.Open(shard.Options{
-		Dir: filepath.Join(n.cfg.Data, n.cfg.Application), Application: n.app.ID,
+		Dir: filepath.Join(n.cfg.Data, n.cfg.Application), FS: n.cfg.FS, Application: n.app.ID,
 		CacheBytes: n.cfg.Memory / 8, Log: n.cfg.Log,
 		Fatal: func(err error) {
 			if g := n.generation(); g != nil {
