@@ -127,7 +127,7 @@ func (w *Worker) mutate(in *instance, m *Mutation) {
 		val = Value{}
 	}
 	in.setState(s, val)
-	if spec.Mode == ExpireNever {
+	if spec == nil || spec.Mode == ExpireNever { // nil if the type dropped it while the answer waited for its tokens
 		in.setAccess(s, 0)
 		return
 	}
