@@ -7,7 +7,7 @@ type Worker struct {
 	cfg       WorkerConfig
 	epoch     Epoch // the open one
 	committed CheckpointID
-	published CheckpointID // handed over to the after-commit egresses
+	published CheckpointID // handed over to the after-commit egresses and told; zero until the restore point is
 	now       Millis
 	want      Wanting // asked for in this epoch
 	halting   bool
@@ -96,7 +96,6 @@ func NewWorker(cfg WorkerConfig) (*Worker, error) {
 		cfg:       cfg,
 		epoch:     cfg.Restored.Next(),
 		committed: cfg.Restored,
-		published: cfg.Restored,
 		now:       cfg.Now,
 		shards:    make([]*shard, cfg.Sharding.Shards()),
 		types:     map[FunctionType]*funcType{},
