@@ -126,10 +126,16 @@ type publisher struct {
 
 func newPublisher(g *generation, egress int) *publisher {
 	lanes := len(g.s.world.lanes) / egresses
-	return &publisher{
+	p := &publisher{
 		g: g, egress: egress, records: map[core.CheckpointID][]*core.OutRecord{},
 		ends: make([]core.CheckpointID, len(g.workers)), published: make([]core.CheckpointID, lanes), asked: make([]bool, lanes),
 	}
+	for i, w := range g.workers {
+		if !slices.Contains(g.plan.owners, w.id) {
+			p.ends[i] = g.plan.state.Checkpoint // it has no shard to read records from, and may never be stepped
+		}
+	}
+	return p
 }
 
 func (p *publisher) wake(pause int64) {

@@ -313,6 +313,7 @@ func (c *call) consume(m *core.Message) {
 	if m.Caller != caller {
 		c.fail("the message of program %d comes from %s, not %s", p.id, m.Caller, caller)
 	}
+	c.s.note("run in "+c.inv.Target.String(), p.id, seq)
 	for _, old := range c.past.log {
 		if old.id == p.id {
 			c.fail("it got the message of program %d a second time", p.id)

@@ -112,6 +112,7 @@ func (r *reader) take(ms []*core.Message, at int) []*core.Message {
 		if r.src.dedupe {
 			m.Dedupe = fmt.Sprintf("%s-%d-%d", r.src.name, at, i)
 		}
+		r.g.s.note("read "+r.src.name, p.id, rec.seqs[i])
 		r.credit -= m.Size()
 		r.out += m.Size()
 		ms = append(ms, m)

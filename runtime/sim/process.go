@@ -144,7 +144,7 @@ func (r randomBytes) Read(b []byte) (int, error) {
 func (p *process) seek() {
 	if p.busy {
 		p.again = false
-		p.later(p.s.profile.lease/4, p.seek)
+		p.seekAfter(p.s.profile.lease / 4)
 		return
 	}
 	p.tries++
@@ -157,10 +157,20 @@ func (p *process) seek() {
 		tail, err := p.app.Log().FindTail(ctx, 0)
 		if err != nil {
 			p.expect(err)
-			p.later(p.s.backoff(), p.seek)
+			p.seekAfter(p.s.backoff())
 			return
 		}
 		p.found(tail)
+	})
+}
+
+// seekAfter looks again after a pause, unless something has come of it until then.
+func (p *process) seekAfter(pause int64) {
+	try := p.tries
+	p.later(pause, func() {
+		if p.tries == try {
+			p.seek()
+		}
 	})
 }
 
@@ -212,7 +222,7 @@ func (p *process) wait(tail checkpoint.Tail) {
 		switch {
 		case err != nil:
 			p.expect(err)
-			p.later(p.s.backoff(), p.seek)
+			p.seekAfter(p.s.backoff())
 		case again.Number != tail.Number:
 			p.seek()
 		default:
@@ -297,7 +307,11 @@ func (p *process) won(claim *checkpoint.Entry) {
 		state, err := p.app.Log().StateBelow(ctx, claim.Number, 1)
 		if err != nil {
 			p.expect(err)
-			p.later(p.s.backoff(), func() { p.won(claim) })
+			p.later(p.s.backoff(), func() {
+				if p.tries == try {
+					p.won(claim)
+				}
+			})
 			return
 		}
 		p.assign(core.Generation(claim.Number), state)

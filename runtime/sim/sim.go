@@ -239,7 +239,7 @@ type trace struct {
 	}
 }
 
-const traceLines = 160
+const traceLines = 400
 
 type traceLine struct {
 	at   int64
