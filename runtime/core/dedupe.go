@@ -11,7 +11,7 @@ type dedupeCheck struct {
 // checkDedupe decides, now or after a look into the store, whether m is a repeat.
 func (w *Worker) checkDedupe(in *instance, m *Message, e Epoch) {
 	sh := in.shard
-	if w.knownRepeat(in, m) {
+	if w.knownRepeat(in, m, e) {
 		return
 	}
 	if sh.empty {
@@ -72,7 +72,7 @@ func (w *Worker) decide(in *instance, check *dedupeCheck, ev DedupeFound) {
 	m := check.message
 	m.waiting = false
 	switch {
-	case w.knownRepeat(in, m):
+	case w.knownRepeat(in, m, check.epoch):
 	case ev.Found && ev.Until > w.now:
 		w.dropRepeat(in, m, 0)
 	default:
@@ -81,14 +81,29 @@ func (w *Worker) decide(in *instance, check *dedupeCheck, ev DedupeFound) {
 	w.countCheck(check.epoch, -1)
 }
 
-// knownRepeat drops m if its dedupe id is in an overlay.
-func (w *Worker) knownRepeat(in *instance, m *Message) bool {
+// knownRepeat drops m, of epoch e, if its dedupe id is in an overlay.
+func (w *Worker) knownRepeat(in *instance, m *Message, e Epoch) bool {
 	d := in.shard.dedupes[dedupeKey{m.Target, m.Dedupe}]
 	if d == nil || d.until <= w.now {
 		return false
 	}
-	w.dropRepeat(in, m, d.row.epoch)
+	if e < d.row.epoch {
+		w.keepLate(in, m, e)
+	}
+	w.dropRepeat(in, m, min(e, d.row.epoch))
 	return true
+}
+
+// keepLate makes a message that was in a channel at the cut a row of that snapshot, with its id, and consumes it: a message of
+// the next epoch brought the id first, and after a restart at the snapshot that one may never come again.
+func (w *Worker) keepLate(in *instance, m *Message, e Epoch) {
+	sh := in.shard
+	d := &dedupeRow{target: m.Target, hash: m.hash, id: m.Dedupe, until: w.now + w.cfg.DedupeFor}
+	o := sh.overlayOf(e)
+	o.put(&d.row, d, int64(len(m.Dedupe)+len(m.Target.ID)+8))
+	o.put(&m.row, m, m.Size())
+	sh.erase(&m.row, m)
+	in.lastEpoch = w.epoch
 }
 
 // dropRepeat takes a repeat out of the mailbox. Who waits for it is answered with the checkpoint that first holds the id.
@@ -103,7 +118,7 @@ func (w *Worker) dropRepeat(in *instance, m *Message, first Epoch) {
 		return
 	}
 	w.acks = append(w.acks, acceptance{m.Request, first})
-	if first.Checkpoint() > w.committed {
+	if first == w.epoch {
 		w.wantCheckpoint(WantSoon)
 	}
 }
