@@ -23,6 +23,10 @@ func (w *Worker) onDrop(ev Drop) {
 		return
 	}
 	in.drops = append(in.drops, ev.Request)
+	if in.startable(w.now) && len(in.mail) > 0 {
+		w.dropHead(in) // it needs no try, so it waits neither for a window nor for a budget
+		return
+	}
 	w.offer(in)
 }
 
