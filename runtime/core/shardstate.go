@@ -97,6 +97,7 @@ func (sh *shard) instance(hash uint64, a Address) *instance {
 		in.load = loaded
 	}
 	in.addBytes(int64(instanceOverhead + len(a.ID)))
+	sh.w.instances++
 	sh.w.hand.add(in)
 	return in
 }
@@ -115,6 +116,7 @@ func (sh *shard) forget(in *instance) {
 		}
 		first.same = in.same
 	}
+	sh.w.instances--
 	sh.w.hand.remove(in)
 	sh.w.cacheBytes -= in.bytes
 }

@@ -57,15 +57,11 @@ func (w *Worker) EachEgress(f func(id EgressID, unpublished int)) {
 
 // Gauges is what the worker holds.
 func (w *Worker) Gauges() Gauges {
-	g := Gauges{
-		Ready: w.readyCount(), InFlight: w.inflight(), Troubled: len(w.troubled),
+	return Gauges{
+		Instances: w.instances, Ready: w.readyCount(), InFlight: w.inflight(), Troubled: len(w.troubled),
 		MailBytes: w.mailBytes, OverlayBytes: w.overlayBytes, CacheBytes: w.cacheBytes,
 		DiskBytes: w.diskBytes, OutboxBytes: w.outboxBytes,
 	}
-	for _, sh := range w.owned {
-		g.Instances += len(sh.instances)
-	}
-	return g
 }
 
 // Epoch is the open epoch.

@@ -27,6 +27,7 @@ type Worker struct {
 	acks      []acceptance
 
 	hand         hand // evicts instances
+	instances    int  // in memory
 	waitlist     waitList
 	retries      retryHeap
 	troubled     map[*instance]bool
