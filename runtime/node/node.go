@@ -119,7 +119,7 @@ func (n *Node) open(ctx context.Context) error {
 	}
 	n.set, err = shard.Open(shard.Options{
 		Dir: filepath.Join(n.cfg.Data, n.cfg.Application), FS: n.cfg.FS, Application: n.app.ID,
-		CacheBytes: n.cfg.Memory / 8, Log: n.cfg.Log,
+		CacheBytes: n.cfg.Memory / 8, MemTableBytes: n.memTable(), Log: n.cfg.Log,
 		Fatal: func(err error) {
 			if g := n.generation(); g != nil {
 				g.fail(err)
@@ -289,6 +289,12 @@ func (n *Node) generation() *generation {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.gen
+}
+
+// memTable is the size of a shard's table in memory: all shards' together, two of each, stay within a quarter of the memory.
+func (n *Node) memTable() int {
+	share := n.cfg.Memory / 8 / int64(n.app.Shards)
+	return int(min(max(share, 128<<10), 4<<20))
 }
 
 // partitionBudget is the credit of one ingress partition, in bytes.
