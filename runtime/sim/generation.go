@@ -2,6 +2,7 @@ package sim
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 
 	"github.com/stateway/stateway/runtime/checkpoint"
@@ -224,7 +225,9 @@ func (g *generation) restoreBase(st *shard.Store, past checkpoint.ShardPast, the
 	}
 	g.later(g.s.bucketDelay(), func() {
 		if err := g.fetchBase(st, past.Base); err != nil {
-			g.p.expect(err)
+			if g.overtaken(err) {
+				return
+			}
 			g.later(g.s.backoff(), func() { g.restoreBase(st, past, then) })
 			return
 		}
@@ -252,12 +255,29 @@ func (g *generation) restoreSections(st *shard.Store, sections []checkpoint.Sect
 			return st.Commit(seg.Checkpoint, sec.NextSeq(), sec.Rows())
 		})
 		if err != nil {
-			g.p.expect(err)
+			if g.overtaken(err) {
+				return
+			}
 			g.later(g.s.backoff(), func() { g.restoreSections(st, sections, then) })
 			return
 		}
 		g.restoreSections(st, sections[1:], then)
 	})
+}
+
+// overtaken ends the generation if an object was missing because a later generation deleted it. Other errors must be those
+// that were made to happen.
+func (g *generation) overtaken(err error) bool {
+	if errors.Is(err, checkpoint.ErrDamaged) {
+		g.s.model.scan()
+		if g.s.model.reign > g.id {
+			g.p.stopGeneration()
+			g.p.seek()
+			return true
+		}
+	}
+	g.p.expect(err)
+	return false
 }
 
 // serve tells the worker that a shard is there.
