@@ -291,10 +291,11 @@ func (n *Node) generation() *generation {
 	return n.gen
 }
 
-// memTable is the size of a shard's table in memory: all shards' together, two of each, stay within a quarter of the memory.
+// memTable is the size of a shard's table in memory: all shards' together, two of each, stay within a quarter of the memory,
+// unless that would be less than the least there is.
 func (n *Node) memTable() int {
 	share := n.cfg.Memory / 8 / int64(n.app.Shards)
-	return int(min(max(share, 128<<10), 4<<20))
+	return int(min(max(share, 256<<10), 4<<20))
 }
 
 // partitionBudget is the credit of one ingress partition, in bytes.
