@@ -101,6 +101,9 @@ func parseDigits(s string, width int) (uint64, bool) {
 // begins with its generation, so that a list is in order of generations, and ends with 128 random bits.
 
 func segmentName(g core.Generation, n core.CheckpointID, node core.NodeID, random string) string {
+	if reuseNames {
+		g, random = 1, strings.Repeat("0", randomDigits)
+	}
 	return fmt.Sprintf("%s/%020d-%020d-%010d-%s", segmentsFolder, uint64(g), uint64(n), uint32(node), random)
 }
 

@@ -171,13 +171,15 @@ func (c *Coordinator) onSegment(ev SegmentStored) {
 		return
 	}
 	c.segments[ev.Segment.Node] = ev.Segment
-	if len(c.segments) < len(c.cfg.Nodes) {
+	if len(c.segments) < len(c.cfg.Nodes) && planted != commitBeforeSegment {
 		return
 	}
 	c.phase = appending
 	m := AppendManifest{Checkpoint: ev.Checkpoint}
 	for _, n := range c.cfg.Nodes {
-		m.Segments = append(m.Segments, c.segments[n])
+		if s, ok := c.segments[n]; ok {
+			m.Segments = append(m.Segments, s)
+		}
 	}
 	clear(c.segments)
 	c.emit(m)

@@ -163,7 +163,7 @@ func (w *Worker) onResults(ev Results) {
 func (w *Worker) onResult(r *Result) {
 	inv := r.Invocation
 	in := inv.inst
-	if in == nil || in.shard.w != w || in.inflight != inv {
+	if in == nil || in.shard.w != w || (in.inflight != inv && planted != applyTwice) {
 		w.stats.Stale++
 		return
 	}

@@ -60,7 +60,7 @@ func (sh *shard) eraseQuietly(l *rowLink, src rowWriter) {
 // overlayOf is the overlay that takes a row which belongs to epoch e: the open one, or one that was cut and is
 // not handed over yet.
 func (sh *shard) overlayOf(e Epoch) *Overlay {
-	if e >= sh.w.epoch {
+	if e >= sh.w.epoch || planted == dropChannelRow {
 		return sh.overlay()
 	}
 	if n := len(sh.frozen); n > 0 && sh.frozen[n-1].Epoch == e {

@@ -342,7 +342,7 @@ func (w *Worker) onFrame(f *Frame) {
 		return
 	}
 	c.received = f.Seq
-	if f.Epoch > w.epoch {
+	if f.Epoch > w.epoch && planted != cutLate {
 		w.cutAt(f.Epoch - 1)
 	}
 	if f.Epoch+1 < w.epoch || (f.Epoch < w.epoch && w.cut == nil) {
@@ -357,5 +357,8 @@ func (w *Worker) onFrame(f *Frame) {
 			return
 		}
 		w.arrive(w.shards[id], m, f.Epoch)
+	}
+	if planted == cutLate {
+		w.cutAt(f.Epoch - 1)
 	}
 }

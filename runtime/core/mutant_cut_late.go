@@ -1,0 +1,5 @@
+//go:build mutant_cut_late
+
+package core
+
+const planted = cutLate // a worker looks at a frame of the next epoch before it cuts
