@@ -127,8 +127,12 @@ func describeMail(mail []*Message, targets bool) string {
 
 func (s *workerScript) describeEmit(e Emit) string {
 	var words []string
-	for _, r := range e.Records {
-		words = append(words, fmt.Sprintf("%s@%d", shorten(r.Arg), r.Key.Epoch))
+	for i, r := range e.Records {
+		if len(e.Records) <= 16 || i == 0 || i == len(e.Records)-1 {
+			words = append(words, fmt.Sprintf("%s@%d", strings.TrimSpace(shorten(r.Arg)), r.Key.Epoch))
+		} else if i == 1 {
+			words = append(words, fmt.Sprintf("...(%d)", len(e.Records)))
+		}
 	}
 	text := fmt.Sprintf("emit %s [%s]", s.w.cfg.App.Egresses[e.Egress].Name, strings.Join(words, " "))
 	if e.Checkpoint > 0 {

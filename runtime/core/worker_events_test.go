@@ -158,7 +158,7 @@ func scriptSpec(s string) StateSpec {
 }
 
 // scriptResponse reads effects in the order in which they stand: send=address:arg, delay=ms:token:address:arg, cancel=token,
-// egress=name:arg, set=state:value:typename, del=state, delays=n:ms.
+// egress=name:arg, set=state:value:typename, del=state, and many at once with delays=n:ms and egresses=n:name:arg.
 func scriptResponse(c command) *Response {
 	r := &Response{}
 	for _, o := range c.options {
@@ -174,6 +174,10 @@ func scriptResponse(c command) *Response {
 			r.Delayed = append(r.Delayed, Delayed{Cancel: true, Token: f[0]})
 		case "egress":
 			r.Egresses = append(r.Egresses, EgressRecord{Egress: f[0], Typename: "t", Arg: Value(f[1])})
+		case "egresses":
+			for i := range number(f[0]) {
+				r.Egresses = append(r.Egresses, EgressRecord{Egress: f[1], Typename: "t", Arg: Value(fmt.Sprint(f[2], i))})
+			}
 		case "set":
 			m := Mutation{Name: f[0], Value: Value(f[1]), Typename: "t"}
 			if f[2] != "" {

@@ -136,7 +136,7 @@ func (p *program) answerTry() {
 	p.tries = slices.Delete(p.tries, i, i+1)
 	if !p.calm && rapid.IntRange(0, 5).Draw(p.t, "fails") == 0 {
 		delete(p.m.inflight, inv.Target)
-		p.step(Results{[]Result{{inv, Outcome{Class: OutcomeFailed, Reason: "random"}}}})
+		p.step(Results{[]Result{{inv, p.failure()}}})
 		return
 	}
 	if len(inv.States) == 0 {
@@ -148,6 +148,24 @@ func (p *program) answerTry() {
 	resp := p.response(inv)
 	p.parked[inv.Target] = resp
 	p.step(Results{[]Result{{inv, Outcome{Response: resp}}}})
+}
+
+// failure is an outcome without any effect: a failed try, or an answer that is refused.
+func (p *program) failure() Outcome {
+	nobody := Address{Type: "nobody/serves", ID: "1"}
+	send := Outgoing{Target: programAddresses[0], Arg: Value("never")}
+	return rapid.SampledFrom([]Outcome{
+		{Class: OutcomeFailed, Reason: "random"},
+		{Class: OutcomeTrouble, RetryAfter: 5},
+		{},
+		{Response: &Response{Incomplete: true, Missing: []StateSpec{{Name: "n", Typename: "other"}, {}}}},
+		{Response: &Response{Messages: []Outgoing{send, {Target: nobody}}}},
+		{Response: &Response{Messages: []Outgoing{send}, Delayed: []Delayed{{Target: nobody}}}},
+		{Response: &Response{Messages: []Outgoing{send}, Delayed: []Delayed{{Cancel: true}}}},
+		{Response: &Response{Messages: []Outgoing{send}, Egresses: []EgressRecord{{Egress: "no/where"}}}},
+		{Response: &Response{Messages: []Outgoing{send}, Mutations: []Mutation{{Name: "q"}}}},
+		{Response: &Response{Messages: []Outgoing{send}, Mutations: []Mutation{{Name: "n", Typename: "other"}}}},
+	}).Draw(p.t, "failure")
 }
 
 func (p *program) response(inv *Invocation) *Response {
