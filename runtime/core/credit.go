@@ -84,9 +84,19 @@ func (w *Worker) overMail() bool {
 
 // hurry asks for a checkpoint soon if there is something for it to hold: it lets go of memory.
 func (w *Worker) hurry() {
-	if w.want == WantDirty {
+	if w.want == WantDirty || (w.want == WantNothing && w.changed()) {
 		w.wantCheckpoint(WantSoon)
 	}
+}
+
+// changed reports whether the open epoch has rows, be they only deletes of published records.
+func (w *Worker) changed() bool {
+	for _, sh := range w.owned {
+		if sh.open != nil && sh.open.count > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // mayStart reports whether an invocation may start. Over the budget of waiting messages they start one by one: it shrinks only so
