@@ -30,6 +30,9 @@ type Config struct {
 	Deliver func([]core.Result)
 	// Window is told how many invocations all workers together should have submitted at most. It must not block.
 	Window func(limit int)
+	// Trouble, if set, is told when the endpoint's trouble begins, with what went wrong last, and when it is over. It must
+	// not block.
+	Trouble func(begins bool, reason string)
 }
 
 // Endpoint is a dispatcher with its transport. Make it with New.
@@ -48,6 +51,9 @@ type Endpoint struct {
 
 	// Of whoever is busy.
 	dispatcher *core.Dispatcher
+	resting    bool
+	reason     string    // of the last answer that was none
+	answers    [3]uint64 // by core.OutcomeClass
 	effects    []core.DispatchEffect
 	sends      []*core.Invocation
 	results    []core.Result
@@ -60,6 +66,8 @@ type Stats struct {
 	Flying  int  // tries under way
 	Queued  int  // invocations that wait for a slot or for the end of a rest
 	Resting bool // the endpoint is in trouble
+
+	Answers [3]uint64 // tries that ended, by core.OutcomeClass
 }
 
 // New opens the transport, which calls done with its results, and tells the first window.

@@ -55,6 +55,7 @@ func (e *Endpoint) roundLocked() {
 	}
 	e.stats = Stats{
 		Limit: e.dispatcher.Limit(), Flying: e.dispatcher.Flying(), Queued: e.dispatcher.Queued(), Resting: e.dispatcher.Resting(),
+		Answers: e.answers,
 	}
 	e.armLocked()
 }
@@ -64,8 +65,10 @@ func (e *Endpoint) step(events []core.DispatchEvent) {
 	tick := core.DispatchEvent{Kind: core.DispatchTick, Now: e.cfg.Now()}
 	e.effects = e.dispatcher.Step(&tick, e.effects[:0])
 	for i := range events {
+		e.note(&events[i])
 		e.effects = e.dispatcher.Step(&events[i], e.effects)
 	}
+	e.noteTrouble()
 	window := 0
 	for i := range e.effects {
 		switch ef := &e.effects[i]; ef.Kind {
@@ -79,6 +82,31 @@ func (e *Endpoint) step(events []core.DispatchEvent) {
 		}
 	}
 	e.perform(window)
+}
+
+// note counts an answer and remembers what went wrong.
+func (e *Endpoint) note(ev *core.DispatchEvent) {
+	if ev.Kind != core.DispatchAnswered {
+		return
+	}
+	if class := int(ev.Outcome.Class); class < len(e.answers) {
+		e.answers[class]++
+	}
+	if ev.Outcome.Class != core.OutcomeOK {
+		e.reason = ev.Outcome.Reason
+	}
+}
+
+// noteTrouble tells when trouble begins or is over.
+func (e *Endpoint) noteTrouble() {
+	resting := e.dispatcher.Resting()
+	if resting == e.resting {
+		return
+	}
+	e.resting = resting
+	if e.cfg.Trouble != nil {
+		e.cfg.Trouble(resting, e.reason)
+	}
 }
 
 func (e *Endpoint) perform(window int) {

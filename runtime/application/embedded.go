@@ -40,7 +40,7 @@ func (b *builder) embeddedEndpoint(e *module.Endpoint, retry core.Retry) (opener
 		return nil, fmt.Errorf("function %s is embedded, but the program has registered none", e.Functions)
 	}
 	cfg := embedded.Config{Function: &sdkFunction{app: app}, Call: e.Transport.Call, Runners: b.opt.Functions.Runners}
-	return dispatched(retry, embeddedWindow, func(_ node.CallerEnv, done func([]core.Result)) (endpoint.Transport, error) {
+	return b.dispatched(e.Functions.String(), retry, embeddedWindow, func(_ node.CallerEnv, done func([]core.Result)) (endpoint.Transport, error) {
 		return embedded.New(cfg, done)
 	}), nil
 }

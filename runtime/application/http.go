@@ -18,13 +18,24 @@ type opener func(node.CallerEnv) (node.Caller, error)
 type transport func(env node.CallerEnv, done func([]core.Result)) (endpoint.Transport, error)
 
 // dispatched puts a dispatcher before a transport.
-func dispatched(retry core.Retry, poolSize int, open transport) opener {
+func (b *builder) dispatched(name string, retry core.Retry, poolSize int, open transport) opener {
 	return func(env node.CallerEnv) (node.Caller, error) {
 		cfg := endpoint.Config{
 			Dispatcher: core.DispatcherConfig{PoolSize: poolSize, Retry: retry, Seed: uint64(env.Now())}, //nolint:gosec // any bits will do
-			Now:        env.Now, Deliver: env.Deliver, Window: env.Window,
+			Now:        env.Now, Deliver: env.Deliver, Window: env.Window, Trouble: b.trouble(name),
 		}
 		return endpoint.New(cfg, func(done func([]core.Result)) (endpoint.Transport, error) { return open(env, done) })
+	}
+}
+
+// trouble logs when an endpoint's trouble begins and when it is over.
+func (b *builder) trouble(name string) func(bool, string) {
+	return func(begins bool, reason string) {
+		if begins {
+			b.opt.Log.Warn("endpoint in trouble: messages wait, and a few tries find out when it is over", "functions", name, "error", reason)
+			return
+		}
+		b.opt.Log.Info("endpoint answers again", "functions", name)
 	}
 }
 
@@ -43,7 +54,7 @@ func (b *builder) httpEndpoint(e *module.Endpoint, retry core.Retry) opener {
 	if t.Type == module.TransportOKHTTP {
 		cfg.Transport = faashttp.OkHTTP
 	}
-	return dispatched(retry, t.PoolSize, func(env node.CallerEnv, done func([]core.Result)) (endpoint.Transport, error) {
+	return b.dispatched(e.Functions.String(), retry, t.PoolSize, func(env node.CallerEnv, done func([]core.Result)) (endpoint.Transport, error) {
 		cfg.Now = env.Now
 		c, err := faashttp.New(cfg, done)
 		if err != nil {

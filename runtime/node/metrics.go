@@ -5,6 +5,9 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/stateway/stateway/faas/endpoint"
+	"github.com/stateway/stateway/runtime/core"
 )
 
 // metrics are what the node measures itself; the rest is asked of the workers when somebody looks.
@@ -61,6 +64,11 @@ var (
 	descBases         = desc("bases_total", "Bases refreshed.")
 	descBaseBytes     = desc("base_bytes_total", "Bytes of the files of refreshed bases.")
 	descCollected     = desc("objects_deleted_total", "Segments and base files deleted because nothing needs them any more.")
+	descRequests      = desc("requests_total", "Tries that ended, by endpoint and outcome.", "endpoint", "outcome")
+	descLimit         = desc("endpoint_limit", "Tries that may be under way at an endpoint.", "endpoint")
+	descFlying        = desc("endpoint_in_flight", "Tries under way at an endpoint.", "endpoint")
+	descQueued        = desc("endpoint_queued", "Tries that wait for a place at an endpoint, or for the end of its trouble.", "endpoint")
+	descTrouble       = desc("endpoint_trouble", "1 while an endpoint is in trouble.", "endpoint")
 	descTries         = desc("tries_total", "Tries handed to endpoints.")
 	descInvocations   = desc("invocations_total", "Accepted invocations.", "function")
 	descMessages      = desc("messages_total", "Messages that arrived at a function type.", "function")
@@ -119,6 +127,31 @@ func (n *Node) Collect(out chan<- prometheus.Metric) {
 	gauge(descShardBytes, float64(sets.DiskBytes))
 	gauge(descCache, float64(sets.CacheBytes))
 	collectWorkers(g, count, gauge)
+	collectCallers(g, count, gauge)
+}
+
+// measured is a Caller that has numbers.
+type measured interface{ Stats() endpoint.Stats }
+
+func collectCallers(g *generation, count, gauge emitMetric) {
+	for i, c := range g.callers {
+		m, ok := c.(measured)
+		if !ok {
+			continue
+		}
+		name, s := g.node.cfg.Parts.Endpoints[i].Core.Name, m.Stats()
+		for class, n := range s.Answers {
+			count(descRequests, float64(n), name, core.OutcomeClass(class).String()) //nolint:gosec // three classes
+		}
+		gauge(descLimit, float64(s.Limit), name)
+		gauge(descFlying, float64(s.Flying), name)
+		gauge(descQueued, float64(s.Queued), name)
+		trouble := 0.0
+		if s.Resting {
+			trouble = 1
+		}
+		gauge(descTrouble, trouble, name)
+	}
 }
 
 type emitMetric func(d *prometheus.Desc, v float64, labels ...string)
