@@ -35,7 +35,13 @@ func (e *Egress) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer e.takers.Done()
-	if err := answer(w, http.StatusOK, x.body, x.text); err != nil || r.Context().Err() != nil {
+	// Only before the answer does the context tell that the client is gone: after it, a client that has all it wants may
+	// have closed the connection.
+	if r.Context().Err() != nil {
+		e.putBack(topic, x)
+		return
+	}
+	if err := answer(w, http.StatusOK, x.body, x.text); err != nil {
 		e.putBack(topic, x)
 		return
 	}

@@ -1,6 +1,7 @@
 package playground
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -199,6 +200,56 @@ func TestRecordThatDidNotLeaveIsNext(t *testing.T) {
 		if w.Body.String() != want {
 			t.Errorf("got %q, want %q", w.Body, want)
 		}
+	}
+}
+
+// hastyClient is gone as soon as it has the whole answer, as curl is.
+type hastyClient struct {
+	*httptest.ResponseRecorder
+	leave func()
+}
+
+func (c hastyClient) Flush() {
+	c.ResponseRecorder.Flush()
+	c.leave()
+}
+
+func TestRecordIsTakenOnceWhenTheClientLeavesAtOnce(t *testing.T) {
+	e, err := New(Options{Topics: []string{"a"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := 0
+	e.Emit(0, []egress.Record{record("a", "x")}, func(from, to int, err error) {
+		if err == nil {
+			done += to - from
+		}
+	})
+	ctx, leave := context.WithCancel(t.Context())
+	c := hastyClient{httptest.NewRecorder(), leave}
+	e.ServeHTTP(c, httptest.NewRequestWithContext(ctx, "GET", "/a", http.NoBody))
+	if c.Body.String() != "x" || done != 1 || e.Len("a") != 0 {
+		t.Errorf("got body %q, %d done, %d left; want the record once", c.Body, done, e.Len("a"))
+	}
+	if err := e.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestRecordStaysWhenTheClientLeftBefore(t *testing.T) {
+	e, err := New(Options{Topics: []string{"a"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.Emit(0, []egress.Record{record("a", "x")}, func(int, int, error) {})
+	ctx, leave := context.WithCancel(t.Context())
+	leave()
+	e.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(ctx, "GET", "/a", http.NoBody))
+	if e.Len("a") != 1 {
+		t.Errorf("%d records left, want the one that nobody took", e.Len("a"))
+	}
+	if err := e.Close(); err != nil {
+		t.Error(err)
 	}
 }
 
