@@ -22,14 +22,15 @@ func TestWorkerKeepsOrderAndConsumesOnce(t *testing.T) {
 
 // program drives a worker and its stores for a model.
 type program struct {
-	t       *rapid.T
-	m       *model
-	script  *workerScript // its stores and pending reads
-	command command
-	tries   []*Invocation
-	parked  map[Address]*Response
-	begun   CheckpointID
-	calm    bool // functions answer without further effects
+	t        *rapid.T
+	m        *model
+	script   *workerScript // its stores and pending reads
+	command  command
+	tries    []*Invocation
+	answered []Result // also by workers before this one
+	parked   map[Address]*Response
+	begun    CheckpointID
+	calm     bool // functions answer without further effects
 }
 
 var programAddresses = []Address{
@@ -112,6 +113,8 @@ func (p *program) act(action int) {
 	case 11:
 		if rapid.IntRange(0, 3).Draw(p.t, "restart") == 0 {
 			p.restart()
+		} else if len(p.answered) > 0 {
+			p.step(Results{[]Result{rapid.SampledFrom(p.answered).Draw(p.t, "again")}})
 		}
 	}
 }
@@ -136,18 +139,24 @@ func (p *program) answerTry() {
 	p.tries = slices.Delete(p.tries, i, i+1)
 	if !p.calm && rapid.IntRange(0, 5).Draw(p.t, "fails") == 0 {
 		delete(p.m.inflight, inv.Target)
-		p.step(Results{[]Result{{inv, p.failure()}}})
+		p.result(inv, p.failure())
 		return
 	}
 	if len(inv.States) == 0 {
 		delete(p.m.inflight, inv.Target)
 		missing := []StateSpec{{Name: "n", Typename: "t"}}
-		p.step(Results{[]Result{{inv, Outcome{Response: &Response{Incomplete: true, Missing: missing}}}}})
+		p.result(inv, Outcome{Response: &Response{Incomplete: true, Missing: missing}})
 		return
 	}
 	resp := p.response(inv)
 	p.parked[inv.Target] = resp
-	p.step(Results{[]Result{{inv, Outcome{Response: resp}}}})
+	p.result(inv, Outcome{Response: resp})
+}
+
+func (p *program) result(inv *Invocation, o Outcome) {
+	r := Result{Invocation: inv, Outcome: o}
+	p.answered = append(p.answered, r)
+	p.step(Results{[]Result{r}})
 }
 
 // failure is an outcome without any effect: a failed try, or an answer that is refused.
