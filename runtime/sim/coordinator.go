@@ -72,14 +72,14 @@ func (c *coordinator) perform(e core.CoordinatorEffect) {
 	case core.BeginCheckpoint:
 		c.open = true
 		g.s.note("begin", uint64(e.Checkpoint), uint64(g.id))
-		c.tell(func(g *generation) { g.broadcast(core.Begin{Checkpoint: e.Checkpoint}) })
+		c.tell(func(g *generation) { g.tellAll(core.Begin{Checkpoint: e.Checkpoint}) })
 	case core.AppendManifest:
 		c.append(e)
 	case core.AnnounceCommit:
 		c.open = false
 		g.s.model.announced(g, e.Checkpoint)
 		c.tell(func(g *generation) {
-			g.broadcast(core.Committed{Checkpoint: e.Checkpoint})
+			g.tellAll(core.Committed{Checkpoint: e.Checkpoint})
 			g.acks.committed(e.Checkpoint)
 		})
 	case core.CoordinatorDone:
@@ -161,6 +161,15 @@ func (c *coordinator) appended(entry *checkpoint.Entry) {
 		p.reclaim()
 		return
 	}
+	if p.s.faulty(p.s.profile.crashAfterCommit) {
+		o := c.g.plan.nodes[p.s.rng.IntN(len(c.g.plan.nodes))]
+		p.s.after(p.s.spread(30_000), func() {
+			if o.alive {
+				p.s.count(CrashAfterCommit)
+				o.crash("soon after a commit")
+			}
+		})
+	}
 	c.collectSoon()
 }
 
@@ -195,7 +204,7 @@ func (c *coordinator) halt() {
 	c.halting = true
 	c.tell(func(g *generation) {
 		g.stopReading()
-		g.broadcast(core.Halt{})
+		g.tellAll(core.Halt{})
 	})
 }
 

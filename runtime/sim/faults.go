@@ -14,6 +14,7 @@ const (
 	CrashWithoutDisk
 	CrashAfterUpload
 	CrashAfterAppend
+	CrashAfterCommit
 	LateStore
 	StoreFailed
 	BucketSlow
@@ -22,6 +23,8 @@ const (
 	BucketLateCreate
 	BucketOutage
 	StaleList
+	WorkerStalled
+	LinkSlow
 	CallSlow
 	CallFailed
 	CallTrouble
@@ -54,10 +57,10 @@ const (
 
 var faultNames = [numFaults]string{
 	Crash: "crash, disk kept", CrashWithoutDisk: "crash, disk lost", CrashAfterUpload: "crash after a segment's upload",
-	CrashAfterAppend: "crash after a manifest's append", LateStore: "store newer than its last flush after a crash",
+	CrashAfterAppend: "crash after a manifest's append", CrashAfterCommit: "crash soon after a commit", LateStore: "store newer than its last flush after a crash",
 	StoreFailed: "store failed", BucketSlow: "bucket slow", BucketFailed: "bucket failed before the effect",
 	BucketLost: "bucket's answer lost", BucketLateCreate: "create arrived late", BucketOutage: "bucket out", StaleList: "stale list",
-	CallSlow: "function slow", CallFailed: "function failed", CallTrouble: "endpoint in trouble", CallTwice: "function answered twice",
+	WorkerStalled: "worker stalled", LinkSlow: "link slow", CallSlow: "function slow", CallFailed: "function failed", CallTrouble: "endpoint in trouble", CallTwice: "function answered twice",
 	CallLate: "function answered after being given up", AnswerToOldGeneration: "answer to a try of an older generation",
 	NetworkCut: "network cut", FrameTwice: "frame sent again", FrameOfOldGeneration: "frame of an older generation",
 	FrameOfNewGeneration: "frame of a newer generation", RivalClaim: "claim beside a living leader", ZombieAppend: "append of a deposed leader",
@@ -116,12 +119,14 @@ type profile struct {
 	nemesis                int64 // µs between faults, in the mean
 	tiny                   bool
 
-	bucketSlow, bucketFailed, bucketLost, bucketLate, staleList  float64
-	callSlow, callFailed, callTrouble, callTwice, callLate       float64
-	egressFailed, egressLost, crashAfterUpload, crashAfterAppend float64
-	large, poison                                                float64
-	calm                                                         bool // no nemesis
-	weights                                                      [numNemesis]int
+	bucketSlow, bucketFailed, bucketLost, bucketLate, staleList float64
+	callSlow, callFailed, callTrouble, callTwice, callLate      float64
+	egressFailed, egressLost                                    float64
+	crashAfterUpload, crashAfterAppend, crashAfterCommit        float64
+	workerStalled, linkSlow                                     float64
+	large, poison                                               float64
+	calm                                                        bool // no nemesis
+	weights                                                     [numNemesis]int
 }
 
 func (s *Sim) drawProfile() {
@@ -153,7 +158,8 @@ func (s *Sim) drawProfile() {
 	p.callSlow, p.callFailed, p.callTrouble = rate(0.2), rate(0.2), rate(0.2)
 	p.callTwice, p.callLate = rate(0.3), rate(0.2)
 	p.egressFailed, p.egressLost = rate(0.4), rate(0.4)
-	p.crashAfterUpload, p.crashAfterAppend = rate(0.15), rate(0.15)
+	p.crashAfterUpload, p.crashAfterAppend, p.crashAfterCommit = rate(0.15), rate(0.15), rate(0.4)
+	p.workerStalled, p.linkSlow = rate(0.05), rate(0.15)
 	p.large, p.poison = rate(0.2), rate(0.15)
 	p.calm = s.chance(0.1)
 	for i := range p.weights {

@@ -50,6 +50,7 @@ type generation struct {
 	stores  []*shard.Store // by shard, nil if it is another's or not restored yet
 	left    int            // shards that are not restored yet
 	cuts    int
+	stored  core.CheckpointID // whose segment is in the bucket
 	halted  int
 
 	parts    map[core.CheckpointID][]core.Part
@@ -151,6 +152,13 @@ func (g *generation) stop() {
 func (g *generation) broadcast(ev core.Event) {
 	for _, w := range g.workers {
 		w.put(ev)
+	}
+}
+
+// tellAll gives every worker of the node what the coordinator says.
+func (g *generation) tellAll(ev core.Event) {
+	for _, w := range g.workers {
+		w.tell(ev)
 	}
 }
 

@@ -48,7 +48,11 @@ func (l *link) send(once bool, f func()) {
 func (l *link) transmit(p *parcel) {
 	conn := l.conn
 	delay := l.s.spread(600)
-	if l.from == l.to {
+	switch {
+	case l.s.faulty(l.s.profile.linkSlow):
+		l.s.count(LinkSlow)
+		delay = l.s.spread(15_000)
+	case l.from == l.to:
 		delay = l.s.spread(60)
 	}
 	l.nextAt = max(l.nextAt, l.s.now+delay)

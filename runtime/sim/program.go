@@ -166,11 +166,11 @@ func application() *core.Application {
 // wave adds work: records and requests.
 func (s *Sim) wave() {
 	s.note("wave", 0, 0)
-	span := int64(100_000 + s.rng.IntN(3_000_000))
+	span := int64(3_000) << s.rng.IntN(11) // µs: from a burst to a trickle
 	for _, src := range s.sources {
 		at := s.now
-		for range 4 + s.rng.IntN(20) {
-			at += s.rng.Int64N(span/12 + 1)
+		for range 4 + s.rng.IntN(28) {
+			at += s.rng.Int64N(span/16 + 1)
 			rec := record{at: at}
 			for range 1 + s.rng.IntN(4)/3 {
 				p := s.newProgram(nil, s.rng.IntN(len(s.model.addrs)), 12)

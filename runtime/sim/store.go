@@ -64,6 +64,11 @@ func (g *generation) applyAll(id core.ShardID) {
 	overlays := g.applying[id]
 	delete(g.applying, id)
 	st := g.stores[id]
+	last := overlays[len(overlays)-1]
+	n := last.Epoch.Checkpoint()
+	if n > g.stored {
+		g.s.fail("checkpoint %d goes to the store of shard %d before its segment is in the bucket", n, id)
+	}
 	var rows []iter.Seq[core.Row]
 	for _, o := range overlays {
 		s := g.sections[o]
@@ -72,8 +77,6 @@ func (g *generation) applyAll(id core.ShardID) {
 		}
 		rows = append(rows, s.Rows())
 	}
-	last := overlays[len(overlays)-1]
-	n := last.Epoch.Checkpoint()
 	if err := st.Commit(n, last.NextSeq, rows...); err != nil {
 		g.s.fail("write checkpoint %d to shard %d: %v", n, id, err)
 	}

@@ -25,7 +25,7 @@ func (g *generation) part(p core.Part) {
 		overlays = append(overlays, p.Overlays...)
 	}
 	if len(overlays) == 0 {
-		g.stored(commit)
+		g.tell(commit)
 		return
 	}
 	slices.SortFunc(overlays, func(a, b *core.Overlay) int { return int(a.Shard) - int(b.Shard) })
@@ -57,7 +57,7 @@ func (g *generation) upload(commit checkpoint.Commit, overlays []*core.Overlay) 
 		return
 	}
 	commit.Segments = []*checkpoint.Segment{seg}
-	g.later(g.s.spread(1_000), func() { g.stored(commit) })
+	g.later(g.s.spread(1_000), func() { g.tell(commit) })
 }
 
 func (g *generation) tryUpload(n core.CheckpointID, overlays []*core.Overlay) (*checkpoint.Segment, error) {
@@ -73,7 +73,8 @@ func (g *generation) tryUpload(n core.CheckpointID, overlays []*core.Overlay) (*
 	return w.Upload(ctx)
 }
 
-func (g *generation) stored(commit checkpoint.Commit) {
+func (g *generation) tell(commit checkpoint.Commit) {
+	g.stored = commit.Checkpoint
 	ev := core.SegmentStored{
 		Checkpoint: commit.Checkpoint,
 		Segment:    core.Segment{Node: g.node, Ref: commit},

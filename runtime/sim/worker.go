@@ -13,12 +13,19 @@ type worker struct {
 	due   bool // a run is in the queue
 	now   core.Millis
 	alarm core.Millis // of the last Alarm
+	told  int64       // when the last of tell's events arrives
 	out   []core.Effect
 }
 
 func (w *worker) put(ev core.Event) {
 	w.inbox = append(w.inbox, ev)
 	w.wake(w.g.s.spread(40))
+}
+
+// tell puts what the coordinator says, in order, but not at all workers at once.
+func (w *worker) tell(ev core.Event) {
+	w.told = max(w.told, w.g.s.now+w.g.s.spread(100))
+	w.g.later(w.told-w.g.s.now, func() { w.put(ev) })
 }
 
 // poke steps the worker, for its clock may have jumped.
@@ -29,6 +36,10 @@ func (w *worker) wake(pause int64) {
 		return
 	}
 	w.due = true
+	if w.g.s.faulty(w.g.s.profile.workerStalled) {
+		w.g.s.count(WorkerStalled)
+		pause = w.g.s.spread(10_000)
+	}
 	w.g.later(pause, w.run)
 }
 
