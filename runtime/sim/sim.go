@@ -50,12 +50,14 @@ type Result struct {
 	Steps   int
 	Hash    uint64 // of all that happened
 	Counts  Counts
+	Commits int
+	Tries   int
 	Failure string // empty if all was well
 	Tail    string // the last events before the failure
 }
 
 // minSteps is how many events a run has at least while things go wrong.
-const minSteps = 1500
+const minSteps = 5000
 
 const start = int64(1_700_000_000_000) * 1000 // µs: what the clocks show when a run begins
 
@@ -79,6 +81,7 @@ func Run(seed uint64) (r Result) {
 			r.Failure, r.Tail = f.text, s.trace.tail()
 		}
 		r.Steps, r.Hash, r.Counts = s.steps, s.trace.hash.Sum64(), s.counts
+		r.Commits, r.Tries = len(s.model.commits), len(s.model.tries)
 	}()
 	s.run()
 	return r
@@ -107,7 +110,7 @@ func (s *Sim) run() {
 	s.after(operatorEvery, s.operate)
 	s.wave()
 	for s.steps < minSteps {
-		s.runFor(2_000_000)
+		s.runFor(s.spread(300_000))
 		if s.sourcesDone() {
 			s.wave()
 		}

@@ -21,34 +21,41 @@ func TestSim(t *testing.T) {
 		report(t, Run(*seed))
 		return
 	}
-	var next, steps atomic.Uint64
-	results := make(chan Counts)
-	next.Store(*from)
-	workers := runtime.GOMAXPROCS(0)
-	for range workers {
-		go func() {
-			var sum Counts
-			for {
-				n := next.Add(1) - 1
-				if n >= *from+uint64(*seeds) || t.Failed() { //nolint:gosec // not negative
-					break
-				}
-				r := Run(n)
-				steps.Add(uint64(r.Steps)) //nolint:gosec // not negative
-				sum.Add(r.Counts)
-				report(t, r)
-			}
-			results <- sum
-		}()
-	}
-	var sum Counts
-	for range workers {
-		sum.Add(<-results)
-	}
-	t.Logf("%d seeds, %d events\n%s", *seeds, steps.Load(), sum.String())
-	if never := sum.Never(); *seeds >= ruleFrom && len(never) > 0 && !t.Failed() {
+	sum := runSeeds(t, *from, *seeds)
+	t.Logf("%d seeds: %d events, %d tries, %d commits\n%s", *seeds, sum.Steps, sum.Tries, sum.Commits, sum.Counts.String())
+	if never := sum.Counts.Never(); *seeds >= ruleFrom && len(never) > 0 && !t.Failed() {
 		t.Errorf("never happened: %q", never)
 	}
+}
+
+// runSeeds runs n seeds on all cores, each in one goroutine, until one fails.
+func runSeeds(t *testing.T, first uint64, n int) (sum Result) {
+	var next atomic.Uint64
+	next.Store(first)
+	workers := runtime.GOMAXPROCS(0)
+	sums := make(chan Result)
+	for range workers {
+		go func() {
+			var sum Result
+			for k := next.Add(1) - 1; k < first+uint64(n) && !t.Failed(); k = next.Add(1) - 1 { //nolint:gosec // not negative
+				r := Run(k)
+				report(t, r)
+				sum.add(r)
+			}
+			sums <- sum
+		}()
+	}
+	for range workers {
+		sum.add(<-sums)
+	}
+	return sum
+}
+
+func (r *Result) add(o Result) {
+	r.Steps += o.Steps
+	r.Tries += o.Tries
+	r.Commits += o.Commits
+	r.Counts.Add(o.Counts)
 }
 
 func report(t *testing.T, r Result) {
