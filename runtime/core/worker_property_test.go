@@ -30,7 +30,9 @@ type program struct {
 	answered []Result // also by workers before this one
 	parked   map[Address]*Response
 	begun    CheckpointID
-	calm     bool // functions answer without further effects
+	peer     Epoch  // of another worker, whose frames come
+	frames   uint64 // of it
+	calm     bool   // functions answer without further effects
 }
 
 var programAddresses = []Address{
@@ -41,7 +43,7 @@ func newProgram(t *rapid.T) *program {
 	memory := rapid.SampledFrom([]int{0, 2000, 6000, 20000}).Draw(t, "memory")
 	batch := rapid.SampledFrom([]int{0, 1, 3}).Draw(t, "batch")
 	p := &program{t: t, script: &workerScript{}, parked: map[Address]*Response{}}
-	p.command = parseCommand(fmt.Sprintf("worker shards=2 store=hold initial=1 memory=%d batch=%d", memory, batch))
+	p.command = parseCommand(fmt.Sprintf("worker shards=2 store=hold nodes=2 initial=1 memory=%d batch=%d", memory, batch))
 	p.start(0)
 	p.m = newModel(t, p.script.w.cfg.Sharding)
 	return p
@@ -60,7 +62,7 @@ func (p *program) start(restored CheckpointID) {
 	}
 	cfg.NextSeq = s.nextSeq
 	s.w, s.hold, s.pending = must(NewWorker(cfg)), true, nil
-	p.tries, p.begun = nil, restored
+	p.tries, p.begun, p.peer, p.frames = nil, restored, restored.Next(), 0
 	for id := range s.shards {
 		p.step(s.shards[id].restored(ShardID(id), cfg.App.Egresses))
 	}
@@ -126,6 +128,10 @@ func (p *program) record() {
 		msg.Dedupe = rapid.SampledFrom([]string{"x", "y", "z", "u", "v", "w"}).Draw(p.t, "id")
 	}
 	p.m.send(a, string(msg.Arg), msg.Dedupe)
+	if rapid.Bool().Draw(p.t, "frame") {
+		p.frame(msg)
+		return
+	}
 	p.step(Records{Messages: []*Message{msg}})
 }
 
@@ -234,33 +240,50 @@ func (p *program) finishRead(r *pendingRead) {
 	p.step(r.answer)
 }
 
-// checkpoint cuts, or commits what was cut if the part is complete.
+// checkpoint takes the next step of one: cut, ends of epoch, commit.
 func (p *program) checkpoint() {
 	w := p.script.w
 	switch {
 	case w.cut != nil:
+		p.peer = max(p.peer, p.begun.Next())
+		p.step(EndOfEpoch{Node: 1, Epoch: Epoch(p.begun)})
+		p.step(EndOfEpoch{Node: 0, Epoch: Epoch(p.begun)})
 	case p.begun > w.committed:
 		p.step(Committed{p.begun})
 	default:
 		p.begun++
 		p.step(Begin{p.begun})
-		p.step(EndOfEpoch{Epoch: p.begun.Next() - 1})
 	}
 }
 
-// restart answers all reads, commits all there is, and goes on with a new worker over the rows.
+// frame brings a message of another worker, which may be in the epoch before this worker's, in the same, or the first to cut.
+func (p *program) frame(msg *Message) {
+	w := p.script.w
+	if p.peer == w.epoch && p.begun == w.committed && rapid.Bool().Draw(p.t, "cuts first") {
+		p.peer++
+		p.begun++
+	}
+	p.frames++
+	p.step(&Frame{From: 1, Generation: 1, Seq: p.frames, Epoch: p.peer, Messages: []*Message{msg}})
+}
+
+// restart commits all there is, and goes on with a new worker over the rows.
 func (p *program) restart() {
-	p.settle()
-	for range 2 {
-		p.checkpoint()
-	}
-	for p.script.w.committed < p.begun {
-		p.settle()
-		p.checkpoint()
-	}
+	p.commit()
+	p.checkpoint()
+	p.commit()
 	p.settleApplies()
 	p.m.inflight, p.parked = map[Address]*Invocation{}, map[Address]*Response{}
 	p.start(p.begun)
+}
+
+// commit answers all reads and ends the checkpoint that was begun.
+func (p *program) commit() {
+	p.settle()
+	for p.script.w.committed < p.begun {
+		p.checkpoint()
+		p.settle()
+	}
 }
 
 // settle answers reads until there are none.
