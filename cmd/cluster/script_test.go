@@ -10,12 +10,14 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	stateway "github.com/stateway/stateway/lambda-sdk"
@@ -68,6 +70,11 @@ func setUpScript(env *testscript.Env) error {
 	env.Values[functionsKey{}] = f
 	env.Setenv("FUNCTIONS", server.URL)
 	env.Setenv("HOME", env.WorkDir)
+	docs, err := filepath.Abs("../../docs")
+	if err != nil {
+		return err
+	}
+	env.Setenv("DOCS", docs)
 	for _, name := range []string{"ADMIN", "ADMIN2", "INGRESS"} {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
@@ -94,6 +101,7 @@ var scriptCommands = map[string]func(ts *testscript.TestScript, neg bool, args [
 	"signal":     sendSignal,
 	"functions":  tellFunctions,
 	"damage":     damage,
+	"documented": documented,
 }
 
 // exits CODE PROGRAM ARGS… runs a program that must end with the code.
@@ -234,4 +242,24 @@ func damage(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	b[len(b)/2] ^= 4
 	ts.Check(os.WriteFile(path, b, 0o600))
+}
+
+// documented URL FILE compares the metrics that a node tells with the table in a document: both name the same ones.
+func documented(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: documented URL FILE")
+	}
+	names := func(pattern, text string) []string {
+		var found []string
+		for _, m := range regexp.MustCompile(pattern).FindAllStringSubmatch(text, -1) {
+			found = append(found, m[1])
+		}
+		slices.Sort(found)
+		return slices.Compact(found)
+	}
+	told := names(`(?m)^# TYPE (stateway_\w+) `, get(args[0]))
+	written := names("(?m)^\\| `(stateway_\\w+)` \\|", ts.ReadFile(args[1]))
+	if diff := cmp.Diff(written, told); diff != "" {
+		ts.Fatalf("metrics in %s (-) and of the node (+) differ: %s", args[1], diff)
+	}
 }
