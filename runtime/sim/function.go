@@ -127,40 +127,37 @@ func bump(ps *[]pair, who uint64) *pair {
 	return &(*ps)[len(*ps)-1]
 }
 
-// call plays endpoint and function: it answers some time later, in one of the ways in which that can go.
-func (s *Sim) call(w *worker, inv *core.Invocation, again int) {
-	p := &s.profile
-	if again < 4 && s.faulty(p.callTrouble) {
-		s.count(CallTrouble)
-		w.g.later(s.spread(60_000), func() { s.call(w, inv, again+1) })
-		return
-	}
+// call plays transport and function: it answers some time later, in one of the ways in which that can go.
+func (g *generation) call(inv *core.Invocation) {
+	s, p := g.s, &g.s.profile
 	delay := 100 + s.spread(2_000)
 	if s.faulty(p.callSlow) {
 		s.count(CallSlow)
 		delay = s.spread(300_000)
 	}
-	outcome := func() core.Outcome { return core.Outcome{Response: s.respond(inv)} }
+	answer := func() core.Outcome { return core.Outcome{Response: s.respond(inv)} }
 	if reason := s.poisoned(inv); reason != "" {
-		outcome = func() core.Outcome { return core.Outcome{Class: core.OutcomeFailed, Reason: reason} }
+		answer = func() core.Outcome { return core.Outcome{Class: core.OutcomeFailed, Reason: reason} }
 	}
 	switch {
+	case s.faulty(p.callTrouble):
+		s.count(CallTrouble)
+		answer = func() core.Outcome { return core.Outcome{Class: core.OutcomeTrouble, Reason: "status 503"} }
 	case s.faulty(p.callFailed):
 		s.count(CallFailed)
-		s.deliver(w, inv, delay, s.failed())
-		return
+		answer = s.failed()
 	case s.faulty(p.callLate):
 		s.count(CallLate)
-		s.deliver(w, inv, delay, func() core.Outcome {
+		g.deliver(inv, delay, false, func() core.Outcome {
 			return core.Outcome{Class: core.OutcomeFailed, Reason: "no answer in time", Took: core.Millis(delay / 1000)}
 		})
-		delay += s.spread(100_000)
+		g.deliver(inv, delay+s.spread(100_000), s.chance(0.5), answer)
+		return
 	case s.faulty(p.callTwice):
 		s.count(CallTwice)
-		s.deliver(w, inv, delay, outcome)
-		delay += s.spread(30_000)
+		g.deliver(inv, delay+s.spread(30_000), s.chance(0.5), answer)
 	}
-	s.deliver(w, inv, delay, outcome)
+	g.deliver(inv, delay, false, answer)
 }
 
 // failed is a failure of the function's or an answer that is no answer.
@@ -189,22 +186,22 @@ func (s *Sim) poisoned(inv *core.Invocation) string {
 	return reason
 }
 
-func (s *Sim) deliver(w *worker, inv *core.Invocation, delay int64, outcome func() core.Outcome) {
-	p := w.g.p
-	s.after(delay, func() {
-		if !p.alive {
-			return
+// deliver has an answer arrive: at the dispatcher, past it at the worker, or, if the generation is over by then, at
+// some worker of the next.
+func (g *generation) deliver(inv *core.Invocation, delay int64, past bool, answer func() core.Outcome) {
+	p := g.p
+	g.s.after(delay, func() {
+		switch {
+		case !p.alive || p.gen == nil:
+		case g.over:
+			g.s.count(AnswerToOldGeneration)
+			to := p.gen.workers[g.s.rng.IntN(len(p.gen.workers))]
+			to.put(core.Results{Results: []core.Result{{Invocation: inv, Outcome: answer()}}})
+		case past:
+			g.own(inv.Try.Worker).put(core.Results{Results: []core.Result{{Invocation: inv, Outcome: answer()}}})
+		default:
+			g.endpoints[inv.Endpoint].answered(inv, answer())
 		}
-		to := w
-		if w.g.over {
-			if p.gen == nil {
-				return
-			}
-			s.count(AnswerToOldGeneration)
-			to = p.gen.workers[s.rng.IntN(len(p.gen.workers))]
-		}
-		o := outcome()
-		to.put(core.Results{Results: []core.Result{{Invocation: inv, Outcome: o}}})
 	})
 }
 
@@ -399,7 +396,7 @@ func (c *call) finish() {
 
 // deadArgument is the argument of the message that a dead letter holds.
 func deadArgument(v core.Value) (core.Value, error) {
-	i := bytes.IndexByte(v, '{')
+	i := bytes.Index(v, []byte(`{"address"`))
 	if i < 0 {
 		return nil, errors.New("no JSON in it")
 	}

@@ -53,13 +53,14 @@ type generation struct {
 	stored  core.CheckpointID // whose segment is in the bucket
 	halted  int
 
-	parts    map[core.CheckpointID][]core.Part
-	sections map[*core.Overlay]*checkpoint.Section
-	applying map[core.ShardID][]*core.Overlay
-	emitters []*emitter
-	outlets  []*publisher
-	acks     acks
-	readers  []*reader
+	parts     map[core.CheckpointID][]core.Part
+	sections  map[*core.Overlay]*checkpoint.Section
+	applying  map[core.ShardID][]*core.Overlay
+	endpoints []*endpoint
+	emitters  []*emitter
+	outlets   []*publisher
+	acks      acks
+	readers   []*reader
 }
 
 func newGeneration(p *process, plan *plan) *generation {
@@ -99,6 +100,7 @@ func (g *generation) begin() {
 	for i := range g.s.profile.workers {
 		g.workers = append(g.workers, g.newWorker(core.WorkerID(int(g.node)*g.s.profile.workers+i))) //nolint:gosec // small
 	}
+	g.openEndpoints()
 	g.openEgresses()
 	for id, owner := range g.plan.owners {
 		if g.own(owner) != nil {
