@@ -2,6 +2,7 @@ package core
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"pgregory.net/rapid"
@@ -35,6 +36,38 @@ func newModel(t *rapid.T, shards Sharding) *model {
 		t: t, shards: shards, now: 1000, mail: map[Address][]*modelMessage{}, timers: map[Address]map[ShardID][]*modelTimer{},
 		state: map[Address]string{}, inflight: map[Address]*Invocation{}, accepted: map[string]bool{}, tokens: map[Address][]*modelTimer{},
 	}
+}
+
+// snapshot is a copy without what is in flight: what a checkpoint holds of it.
+func (m *model) snapshot() *model {
+	c := newModel(m.t, m.shards)
+	c.now, c.names, c.consumed = m.now, m.names, m.consumed
+	c.state, c.accepted = maps.Clone(m.state), maps.Clone(m.accepted)
+	for a, q := range m.mail {
+		c.mail[a] = slices.Clone(q)
+	}
+	copies := map[*modelTimer]*modelTimer{}
+	copyAll := func(q []*modelTimer) []*modelTimer {
+		q = slices.Clone(q)
+		for i, tm := range q {
+			if copies[tm] == nil {
+				again := *tm
+				copies[tm] = &again
+			}
+			q[i] = copies[tm]
+		}
+		return q
+	}
+	for a, byShard := range m.timers {
+		c.timers[a] = map[ShardID][]*modelTimer{}
+		for sh, q := range byShard {
+			c.timers[a][sh] = copyAll(q)
+		}
+	}
+	for a, q := range m.tokens {
+		c.tokens[a] = copyAll(q)
+	}
+	return c
 }
 
 // name is a text that no other message has.

@@ -30,6 +30,8 @@ type program struct {
 	answered []Result // also by workers before this one
 	parked   map[Address]*Response
 	begun    CheckpointID
+	atCut    *model // what the checkpoint that was begun holds
+	safe     *model // what the committed one holds
 	peer     Epoch  // of another worker, whose frames come
 	frames   uint64 // of it
 	calm     bool   // functions answer without further effects
@@ -46,6 +48,7 @@ func newProgram(t *rapid.T) *program {
 	p.command = parseCommand(fmt.Sprintf("worker shards=2 store=hold nodes=2 initial=1 memory=%d batch=%d", memory, batch))
 	p.start(0)
 	p.m = newModel(t, p.script.w.cfg.Sharding)
+	p.safe = p.m.snapshot()
 	return p
 }
 
@@ -113,8 +116,10 @@ func (p *program) act(action int) {
 	case 9, 10:
 		p.checkpoint()
 	case 11:
-		if rapid.IntRange(0, 3).Draw(p.t, "restart") == 0 {
+		if end := rapid.IntRange(0, 4).Draw(p.t, "end"); end == 0 {
 			p.restart()
+		} else if end == 1 {
+			p.crash()
 		} else if len(p.answered) > 0 {
 			p.step(Results{[]Result{rapid.SampledFrom(p.answered).Draw(p.t, "again")}})
 		}
@@ -127,11 +132,11 @@ func (p *program) record() {
 	if rapid.Bool().Draw(p.t, "dedupe") {
 		msg.Dedupe = rapid.SampledFrom([]string{"x", "y", "z", "u", "v", "w"}).Draw(p.t, "id")
 	}
-	p.m.send(a, string(msg.Arg), msg.Dedupe)
 	if rapid.Bool().Draw(p.t, "frame") {
 		p.frame(msg)
 		return
 	}
+	p.m.send(a, string(msg.Arg), msg.Dedupe)
 	p.step(Records{Messages: []*Message{msg}})
 }
 
@@ -249,8 +254,10 @@ func (p *program) checkpoint() {
 		p.step(EndOfEpoch{Node: 1, Epoch: Epoch(p.begun)})
 		p.step(EndOfEpoch{Node: 0, Epoch: Epoch(p.begun)})
 	case p.begun > w.committed:
+		p.safe = p.atCut
 		p.step(Committed{p.begun})
 	default:
+		p.atCut = p.m.snapshot()
 		p.begun++
 		p.step(Begin{p.begun})
 	}
@@ -260,8 +267,13 @@ func (p *program) checkpoint() {
 func (p *program) frame(msg *Message) {
 	w := p.script.w
 	if p.peer == w.epoch && p.begun == w.committed && rapid.Bool().Draw(p.t, "cuts first") {
+		p.atCut = p.m.snapshot()
 		p.peer++
 		p.begun++
+	}
+	p.m.send(msg.Target, string(msg.Arg), msg.Dedupe)
+	if p.peer < w.epoch {
+		p.atCut.send(msg.Target, string(msg.Arg), msg.Dedupe) // it was in the channel
 	}
 	p.frames++
 	p.step(&Frame{From: 1, Generation: 1, Seq: p.frames, Epoch: p.peer, Messages: []*Message{msg}})
@@ -275,6 +287,15 @@ func (p *program) restart() {
 	p.settleApplies()
 	p.m.inflight, p.parked = map[Address]*Invocation{}, map[Address]*Response{}
 	p.start(p.begun)
+}
+
+// crash goes on from the last committed checkpoint: what came later is gone.
+func (p *program) crash() {
+	names, now := p.m.names, p.m.now
+	p.settleApplies()
+	p.m = p.safe.snapshot()
+	p.m.names, p.m.now, p.parked = names, now, map[Address]*Response{}
+	p.start(p.script.w.committed)
 }
 
 // commit answers all reads and ends the checkpoint that was begun.
