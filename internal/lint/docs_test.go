@@ -39,7 +39,10 @@ func TestDecisionsAreNumberedAndComplete(t *testing.T) {
 	}
 }
 
-var link = regexp.MustCompile(`\]\(([^)\s]+)\)`)
+var (
+	link   = regexp.MustCompile(`\]\(([^)\s]+)\)`)
+	fenced = regexp.MustCompile("(?ms)^```.*?^```") // Go has brackets followed by parentheses, too.
+)
 
 func TestLinksLeadSomewhere(t *testing.T) {
 	err := filepath.WalkDir(top(t), func(path string, entry fs.DirEntry, err error) error {
@@ -56,7 +59,7 @@ func TestLinksLeadSomewhere(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		for _, m := range link.FindAllStringSubmatch(string(text), -1) {
+		for _, m := range link.FindAllStringSubmatch(fenced.ReplaceAllString(string(text), ""), -1) {
 			target, _, _ := strings.Cut(m[1], "#")
 			if target == "" || strings.Contains(target, ":") {
 				continue
