@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -35,7 +36,7 @@ func (f *functions) app() *stateway.App {
 	who := stateway.Value[string]("who")
 	kind := stateway.NewType("t/Blob", func(b []byte) ([]byte, error) { return b, nil }, func(b []byte) ([]byte, error) { return b, nil })
 	blob := stateway.ValueOf("blob", kind)
-	app := stateway.New()
+	app := stateway.New(stateway.WithLogger(slog.New(slog.DiscardHandler)))
 	app.Function("t/count", func(ctx *stateway.Context, _ stateway.Message) error {
 		n, err := seen.Get(ctx)
 		if err != nil {
@@ -70,6 +71,7 @@ func setUpScript(env *testscript.Env) error {
 	env.Values[functionsKey{}] = f
 	env.Setenv("FUNCTIONS", server.URL)
 	env.Setenv("HOME", env.WorkDir)
+	env.Setenv("GORACE", "atexit_sleep_ms=10") // the race detector lets every program sleep a second when it ends
 	docs, err := filepath.Abs("../../docs")
 	if err != nil {
 		return err
@@ -151,7 +153,7 @@ func output(ts *testscript.TestScript, program string, args []string) string {
 	}
 	cmd := exec.Command(filepath.Join(filepath.SplitList(ts.Getenv("PATH"))[0], program), args...)
 	cmd.Dir = ts.MkAbs(".")
-	cmd.Env = []string{"PATH=" + ts.Getenv("PATH"), "HOME=" + ts.Getenv("HOME")}
+	cmd.Env = []string{"PATH=" + ts.Getenv("PATH"), "HOME=" + ts.Getenv("HOME"), "GORACE=" + ts.Getenv("GORACE")}
 	out, err := cmd.CombinedOutput()
 	var ended *exec.ExitError
 	if err != nil && !errors.As(err, &ended) {
