@@ -84,7 +84,7 @@ func (n *Node) Run(ctx context.Context) (err error) {
 	}
 	n.nonce = binary.LittleEndian.Uint64(nonce[:])
 	if err := n.open(ctx); err != nil {
-		return err
+		return ignoreEnd(ctx, err)
 	}
 	defer func() { err = errors.Join(err, n.set.Close()) }()
 	defer func() {
@@ -94,7 +94,7 @@ func (n *Node) Run(ctx context.Context) (err error) {
 	}()
 	state, err := n.lead(ctx)
 	if err != nil || state == nil {
-		return err
+		return ignoreEnd(ctx, err)
 	}
 	n.saying("restore of the shards")
 	g, err := n.newGeneration(core.Generation(n.reign.Lineage().Generation), n.nonce, state)
