@@ -16,7 +16,9 @@ func (w *Worker) onShardRestored(ev ShardRestored) {
 	for _, t := range sortedTypes(ev.Specs) {
 		w.restoreSpecs(sh, t, ev.Specs[t])
 	}
-	w.sweepable = w.sweepable || !ev.Empty
+	if !ev.Empty {
+		w.sweepAgain()
+	}
 	for _, in := range sh.unloaded {
 		in.load = unloaded
 		w.loads--
