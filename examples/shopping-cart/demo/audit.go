@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,13 +18,14 @@ import (
 type books struct {
 	receipts int
 	first    string
-	seen     map[string]int // how often each receipt came, by customer and order
-	sold     map[string]int64
+	seen     map[string]int              // how often each receipt came, by its name
+	held     map[string]map[string]int64 // what it held
+	sold     map[string]int64            // by item
 }
 
 // audit takes the receipts out, waits until the abandoned carts are emptied, and compares.
-func audit(ctx context.Context, w *world) error {
-	b := &books{seen: map[string]int{}, sold: map[string]int64{}}
+func audit(ctx context.Context, w *world, c *crowd) error {
+	b := &books{seen: map[string]int{}, held: map[string]map[string]int64{}, sold: map[string]int64{}}
 	if err := b.take(ctx, w, w.ordered); err != nil {
 		return err
 	}
@@ -38,7 +41,7 @@ func audit(ctx context.Context, w *world) error {
 	if err := w.stopNode(); err != nil {
 		return err
 	}
-	return b.compare(w, left)
+	return b.compare(w, c, left)
 }
 
 // take takes receipts until there are n.
@@ -83,7 +86,9 @@ func (b *books) takeOne(ctx context.Context, w *world) (bool, error) {
 		b.first = text
 	}
 	b.receipts++
-	b.seen[fmt.Sprintf("%s, order %d", r.UserID, r.Order)]++
+	name := receiptName(r.UserID, r.Order)
+	b.seen[name]++
+	b.held[name] = r.Items
 	for item, quantity := range r.Items {
 		b.sold[item] += quantity
 	}
@@ -136,7 +141,7 @@ func (b *books) addsUp(w *world, left map[string]int64) bool {
 }
 
 // compare prints the books. It returns an error unless everything is as it must be.
-func (b *books) compare(w *world, left map[string]int64) error {
+func (b *books) compare(w *world, c *crowd, left map[string]int64) error {
 	fmt.Printf("\n         %-8s %10s   %13s   %8s\n", "item", "restocked", "on receipts", "in stock")
 	var total int64
 	for _, item := range items {
@@ -147,12 +152,7 @@ func (b *books) compare(w *world, left map[string]int64) error {
 		fmt.Printf("         %-8s %10d %s %13d + %8d\n", item, w.restocked[item], sign, b.sold[item], left[item])
 		total += w.restocked[item]
 	}
-	var wrong []string
-	for name, times := range b.seen {
-		if times > 1 {
-			wrong = append(wrong, fmt.Sprintf("the receipt of %s came %d times", name, times))
-		}
-	}
+	wrong := b.wrongReceipts(c)
 	if len(b.seen) != w.ordered {
 		wrong = append(wrong, fmt.Sprintf("%d checkouts led to %d different receipts", w.ordered, len(b.seen)))
 	}
@@ -164,4 +164,20 @@ func (b *books) compare(w *world, left map[string]int64) error {
 	}
 	fmt.Printf("\nOK: %d orders, %d receipts, each exactly once; all %d items add up.\n", w.ordered, b.receipts, total)
 	return nil
+}
+
+// wrongReceipts names receipts that came more than once, and those that do not hold what was ordered.
+func (b *books) wrongReceipts(c *crowd) []string {
+	var wrong []string
+	for name, times := range b.seen {
+		if times > 1 {
+			wrong = append(wrong, fmt.Sprintf("the receipt of %s came %d times", name, times))
+		}
+		expected, ok := c.expected.Load(name)
+		if want, _ := expected.(map[string]int64); ok && !maps.Equal(want, b.held[name]) {
+			wrong = append(wrong, fmt.Sprintf("the receipt of %s holds %v, but %v was ordered", name, b.held[name], want))
+		}
+	}
+	slices.Sort(wrong)
+	return wrong
 }

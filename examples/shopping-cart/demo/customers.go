@@ -77,6 +77,7 @@ type crowd struct {
 	finished atomic.Int64 // orders
 	underWay atomic.Int64 // requests
 	repeated atomic.Int64 // requests
+	expected sync.Map     // what a receipt must hold, map[string]int64, by its name
 }
 
 // start lets all customers order until all orders are in. The channel gets their errors, or nil.
@@ -97,24 +98,38 @@ func (c *crowd) start(ctx context.Context) <-chan error {
 
 // shop is one customer: a few items, checkout, and again.
 func (c *crowd) shop(ctx context.Context, user string) error {
-	for {
+	for own := 1; ; own++ {
 		order := int(c.begun.Add(1))
 		if order > c.options.orders {
 			return nil
 		}
-		cart := shop.Cart.At(user)
-		for n := range 1 + order%3 {
-			wanted := shop.AddToCart{UserID: user, ItemID: items[(order+n)%len(items)], Quantity: int64(1 + (order/4+n)%2)}
-			if err := ask(ctx, c, cart, shop.AddToCartType, fmt.Sprintf("order-%d-item-%d", order, n), wanted); err != nil {
-				return err
-			}
-		}
-		if err := ask(ctx, c, cart, shop.CheckoutType, fmt.Sprintf("order-%d-checkout", order), shop.Checkout{UserID: user}); err != nil {
+		began := time.Now()
+		bought, err := c.order(ctx, user, order)
+		if err != nil {
 			return err
 		}
 		c.finished.Add(1)
+		if time.Since(began) < c.options.expiry { // else the cart may have expired, with good reason
+			c.expected.Store(receiptName(user, int64(own)), bought)
+		}
 	}
 }
+
+// order is one cart, from the first item to the checkout. It returns what the receipt must hold.
+func (c *crowd) order(ctx context.Context, user string, order int) (map[string]int64, error) {
+	cart, bought := shop.Cart.At(user), map[string]int64{}
+	for n := range 1 + order%3 {
+		wanted := shop.AddToCart{UserID: user, ItemID: items[(order+n)%len(items)], Quantity: int64(1 + (order/4+n)%2)}
+		if err := ask(ctx, c, cart, shop.AddToCartType, fmt.Sprintf("order-%d-item-%d", order, n), wanted); err != nil {
+			return nil, err
+		}
+		bought[wanted.ItemID] += wanted.Quantity
+	}
+	return bought, ask(ctx, c, cart, shop.CheckoutType, fmt.Sprintf("order-%d-checkout", order), shop.Checkout{UserID: user})
+}
+
+// receiptName names the receipt of a customer's order, counted from 1.
+func receiptName(user string, order int64) string { return fmt.Sprintf("%s, order %d", user, order) }
 
 func ask[T any](ctx context.Context, c *crowd, to stateway.Address, typ stateway.Type[T], event string, v T) error {
 	c.underWay.Add(1)

@@ -59,14 +59,15 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	defer w.close()
-	if err := trade(ctx, o, w); err != nil {
+	c := &crowd{world: w, options: o}
+	if err := trade(ctx, o, w, c); err != nil {
 		return err
 	}
-	return audit(ctx, w)
+	return audit(ctx, w, c)
 }
 
 // trade fills the stock and lets the customers order; in the middle the node is killed.
-func trade(ctx context.Context, o options, w *world) error {
+func trade(ctx context.Context, o options, w *world, c *crowd) error {
 	if err := w.fillStock(ctx, o); err != nil {
 		return err
 	}
@@ -74,7 +75,6 @@ func trade(ctx context.Context, o options, w *world) error {
 		return err
 	}
 	w.say("%d customers begin: %d orders over HTTP, each request answered once it is durable", o.customers, o.orders)
-	c := &crowd{world: w, options: o}
 	done := c.start(ctx)
 	if o.kill {
 		if err := c.await(ctx, o.orders/2); err != nil {
