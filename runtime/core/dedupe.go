@@ -103,7 +103,7 @@ func (w *Worker) keepLate(in *instance, m *Message, e Epoch) {
 	o.put(&d.row, d, int64(len(m.Dedupe)+len(m.Target.ID)+8))
 	o.put(&m.row, m, m.Size())
 	sh.erase(&m.row, m)
-	in.lastEpoch = w.epoch
+	in.lastEpoch, in.late = w.epoch, w.epoch
 }
 
 // dropRepeat takes a repeat out of the mailbox. Who waits for it is answered with the checkpoint that first holds the id.

@@ -23,6 +23,7 @@ type instance struct {
 	behind   []*Message // what follows that, in memory; empty unless disk holds messages
 	fetching bool       // LoadMailbox is under way
 	waiting  waitLink   // its place in the worker's list of instances with mail
+	late     Epoch      // the last that deletes a repeat's row from between the waiting ones; see keepLate
 
 	fail    *Failure
 	limit   int    // cap of the next batch while a failing one is split; zero if none

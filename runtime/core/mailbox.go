@@ -228,9 +228,10 @@ func (w *Worker) spill() {
 	}
 }
 
-// spillInstance moves the stored part of an instance's waiting messages out of memory.
+// spillInstance moves the stored part of an instance's waiting messages out of memory. While the store still has a late repeat between
+// them they stay: it would come back with them.
 func (w *Worker) spillInstance(in *instance) {
-	if in.load != loaded || in.fetching {
+	if in.load != loaded || in.fetching || in.late > Epoch(in.shard.applied) {
 		return
 	}
 	if n := in.storedPrefix(in.mail[in.taken:]); n > 0 {
