@@ -139,6 +139,9 @@ func (s *Sim) drawProfile() {
 	}
 	p.partitions = 1 + s.rng.IntN(4)
 	p.addresses = 2 + s.rng.IntN(14)
+	if s.chance(0.1) {
+		p.addresses = 50 + s.rng.IntN(200)
+	}
 	p.every = int64(20 + s.rng.IntN(400))
 	p.lease = int64(300+s.rng.IntN(900)) * 1000
 	p.nemesis = int64(60+s.rng.IntN(700)) * 1000
@@ -153,7 +156,7 @@ func (s *Sim) drawProfile() {
 		}
 		return most * s.rng.Float64() * s.rng.Float64()
 	}
-	p.bucketSlow, p.bucketFailed, p.bucketLost = rate(0.3), rate(0.3), rate(0.3)
+	p.bucketSlow, p.bucketFailed, p.bucketLost = rate(0.3), rate(0.15), rate(0.15)
 	p.bucketLate, p.staleList = rate(0.2), rate(1)
 	p.callSlow, p.callFailed, p.callTrouble = rate(0.2), rate(0.2), rate(0.2)
 	p.callTwice, p.callLate = rate(0.3), rate(0.2)

@@ -275,9 +275,13 @@ func (g *generation) restoreSections(st *shard.Store, sections []checkpoint.Sect
 	})
 }
 
-// overtaken ends the generation if an object was missing because a later generation deleted it. Other errors must be those
-// that were made to happen.
+// overtaken ends the generation if an object was missing because a later generation deleted it, and the process if its disk
+// failed. Other errors must be those that were made to happen: the restore is tried again.
 func (g *generation) overtaken(err error) bool {
+	if errors.Is(err, errDisk) {
+		g.storeFailed(err)
+		return true
+	}
 	if errors.Is(err, checkpoint.ErrDamaged) {
 		g.s.model.scan()
 		if g.s.model.reign > g.id {

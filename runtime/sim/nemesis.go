@@ -1,6 +1,13 @@
 package sim
 
-import "github.com/stateway/stateway/runtime/shard"
+import (
+	"errors"
+
+	"github.com/stateway/stateway/runtime/core"
+	"github.com/stateway/stateway/runtime/shard"
+)
+
+var errDisk = errors.New("the disk does not write")
 
 // What the nemesis does.
 const (
@@ -66,10 +73,7 @@ func (s *Sim) strike(what int) {
 			p.lead.halt()
 		}
 	case what == doStoreFailure:
-		if p.gen != nil {
-			s.count(StoreFailed)
-			p.crash("store failed")
-		}
+		m.disk.Fault(func(core.ShardID) error { return errDisk })
 	case what == doWindow:
 		s.strikeWindow(p)
 	}

@@ -66,7 +66,7 @@ func (l *link) transmit(p *parcel) {
 func (l *link) arrive(p *parcel) {
 	repeat := p.n <= l.received
 	l.received = max(l.received, p.n)
-	if l.s.rng.IntN(4) > 0 { // otherwise the acknowledgement is on its way still
+	if l.s.rng.IntN(2) > 0 { // otherwise the acknowledgement is on its way still
 		for len(l.kept) > 0 && l.kept[0].n <= p.n {
 			l.kept = l.kept[1:]
 		}

@@ -89,6 +89,7 @@ func (p *process) crash(why string) {
 	p.stopGeneration()
 	p.alive = false
 	p.m.proc = nil
+	p.m.disk.Fault(nil)
 	p.m.disk.Crash(func(core.ShardID) bool {
 		late := p.s.chance(0.5)
 		if late {

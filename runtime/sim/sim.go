@@ -125,6 +125,9 @@ func (s *Sim) calm() {
 	s.note("calm", 0, 0)
 	s.faulting = false
 	s.outage = 0
+	for _, m := range s.machines {
+		m.disk.Fault(nil)
+	}
 	for a := range s.machines {
 		for b := range a {
 			if s.cuts[a][b] {

@@ -78,7 +78,8 @@ func (g *generation) applyAll(id core.ShardID) {
 		rows = append(rows, s.Rows())
 	}
 	if err := st.Commit(n, last.NextSeq, rows...); err != nil {
-		g.s.fail("write checkpoint %d to shard %d: %v", n, id, err)
+		g.storeFailed(err)
+		return
 	}
 	for _, o := range overlays {
 		o.Release()
@@ -87,7 +88,8 @@ func (g *generation) applyAll(id core.ShardID) {
 	}
 	if g.s.chance(0.2) {
 		if err := st.Flush(); err != nil {
-			g.s.fail("flush shard %d: %v", id, err)
+			g.storeFailed(err)
+			return
 		}
 	}
 	w := g.own(g.plan.owners[id])
@@ -101,7 +103,8 @@ func (g *generation) applyAll(id core.ShardID) {
 func (g *generation) refreshBase(st *shard.Store) {
 	b, err := st.Base()
 	if err != nil {
-		g.s.fail("base of shard %d: %v", st.Shard(), err)
+		g.storeFailed(err)
+		return
 	}
 	fs := vfs.NewMem()
 	if err := copyBase(b, fs); err != nil {
@@ -116,6 +119,15 @@ func (g *generation) refreshBase(st *shard.Store) {
 		}
 		g.toLeader(func(c *coordinator) { c.bases = append(c.bases, up) })
 	})
+}
+
+// storeFailed ends the process: a store whose disk failed answers nothing any more.
+func (g *generation) storeFailed(err error) {
+	if !errors.Is(err, errDisk) || !(errors.Is(err, shard.ErrStore) || errors.Is(err, shard.ErrBase)) {
+		g.s.fail("store: %v", err)
+	}
+	g.s.count(StoreFailed)
+	g.p.crash("store failed")
 }
 
 func copyBase(b *shard.Base, fs vfs.FS) error {

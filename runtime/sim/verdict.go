@@ -199,6 +199,9 @@ func (v *verdict) readAddress(row core.Row) {
 	case core.SubHeld, core.SubToken:
 		v.s.fail("row %q is left", row.Key)
 	case core.SubState:
+		if string(rest[1:]) == stateTTL {
+			v.s.fail("%s: the state that expired long ago was not swept", a)
+		}
 		if string(rest[1:]) != stateLog {
 			return
 		}

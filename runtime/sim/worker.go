@@ -6,15 +6,16 @@ import (
 
 // worker runs one worker of the core.
 type worker struct {
-	g     *generation
-	id    core.WorkerID
-	core  *core.Worker
-	inbox []core.Event
-	due   bool // a run is in the queue
-	now   core.Millis
-	alarm core.Millis // of the last Alarm
-	told  int64       // when the last of tell's events arrives
-	out   []core.Effect
+	g       *generation
+	id      core.WorkerID
+	core    *core.Worker
+	inbox   []core.Event
+	due     bool // a run is in the queue
+	now     core.Millis
+	alarm   core.Millis // of the last Alarm
+	spilled bool
+	told    int64 // when the last of tell's events arrives
+	out     []core.Effect
 }
 
 func (w *worker) put(ev core.Event) {
@@ -90,7 +91,8 @@ func (w *worker) step(ev core.Event) {
 func (w *worker) checkBudgets(invoked bool) {
 	s := w.g.s
 	gs := w.core.Gauges()
-	if gs.DiskBytes > 0 {
+	if spilled := gs.DiskBytes > 0; spilled != w.spilled {
+		w.spilled = spilled
 		s.counts[Spilled]++
 	}
 	if gs.MailBytes < 0 || gs.OverlayBytes < 0 || gs.OutboxBytes < 0 || gs.CacheBytes < 0 || gs.InFlight < 0 {
