@@ -16,6 +16,10 @@ func (w *Worker) onFailed(in *instance, inv *Invocation, o *Outcome) {
 	n := in.taken
 	in.taken, in.asks = 0, 0
 	w.track(in)
+	if len(in.drops) > 0 {
+		w.dropHead(in) // an operator wanted it while it was under way
+		return
+	}
 	if n > 1 {
 		in.limit = (n + 1) / 2
 		w.retryIn(in, ep.Retry.Pause(1, inv.Try.N))
