@@ -146,7 +146,7 @@ func (w *Worker) renew(in *instance, s *slot, spec *StateSpec) {
 	switch {
 	case s.access == 0:
 		in.setAccess(s, w.now)
-	case s.access+spec.TTL <= w.now:
+	case spec.over(s.access, w.now):
 		in.expire(s)
 	case spec.Mode == ExpireAfterInvoke:
 		in.setAccess(s, w.now)

@@ -20,6 +20,10 @@ type StateSpec struct {
 	TTL      Millis // positive unless Mode is ExpireNever
 }
 
+// over reports whether the time to live of a value that was last written or used at access is over. The sum of access
+// and TTL may not fit a Millis.
+func (st *StateSpec) over(access, now Millis) bool { return now-access >= st.TTL }
+
 // Specs are the states of a function type in the order in which they were declared. Learned is the
 // core's time of the answer that declared them: among several shards' rows the newest counts.
 type Specs struct {

@@ -68,7 +68,7 @@ func (w *Worker) onExpiringRead(ev ExpiringRead) {
 // sweepState deletes a stored state whose time is over, unless memory knows a later access.
 func (w *Worker) sweepState(sh *shard, a StoredAccess) {
 	spec := w.typeOf(a.Address.Type).spec(a.Name)
-	if spec == nil || spec.Mode == ExpireNever || a.Access+spec.TTL > w.now {
+	if spec == nil || spec.Mode == ExpireNever || !spec.over(a.Access, w.now) {
 		return
 	}
 	in := sh.instance(a.Address.Hash(), a.Address)
@@ -80,7 +80,7 @@ func (w *Worker) sweepState(sh *shard, a StoredAccess) {
 		s = in.slotAt(a.Name)
 		s.access = a.Access
 	}
-	if s.access == 0 || s.access+spec.TTL > w.now {
+	if s.access == 0 || !spec.over(s.access, w.now) {
 		return
 	}
 	in.expire(s)
