@@ -5,9 +5,9 @@ import (
 	"runtime/debug"
 )
 
-// gcPercent lets the heap grow to five times of what lives before it is collected: what lives is small at first, and near the memory
+// gcPercent lets the heap grow to three times of what lives before it is collected: what lives is small at first, and near the memory
 // limit the collector runs more often by itself.
-const gcPercent = 400
+const gcPercent = 200
 
 // tuneMemory tells the garbage collector what --memory means for it. What GOGC and GOMEMLIMIT say wins.
 func tuneMemory(memory int64) {
