@@ -87,7 +87,8 @@ func (w *Worker) knownRepeat(in *instance, m *Message, e Epoch) bool {
 	if d == nil || d.until <= w.now {
 		return false
 	}
-	if e < d.row.epoch {
+	if e < d.row.epoch && d.late != e {
+		d.late = e
 		w.keepLate(in, m, e)
 	}
 	w.dropRepeat(in, m, min(e, d.row.epoch))
