@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"sync"
+	"time"
 
 	"github.com/stateway/stateway/runtime/checkpoint"
 	"github.com/stateway/stateway/runtime/core"
@@ -91,6 +92,22 @@ func (a *applier) put(o *core.Overlay) {
 	}
 	a.pending[o.Shard] = append(a.pending[o.Shard], o)
 	a.ready.Signal()
+}
+
+// drain waits until the stores hold all overlays that were handed over; false if ctx ended before.
+func (a *applier) drain(ctx context.Context) bool {
+	for !a.idle() {
+		if !sleep(ctx, time.Millisecond) {
+			return false
+		}
+	}
+	return true
+}
+
+func (a *applier) idle() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return len(a.order) == 0 && len(a.busy) == 0
 }
 
 func (a *applier) run() {

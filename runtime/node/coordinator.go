@@ -149,7 +149,7 @@ func (c *coordinatorLoop) perform(ctx context.Context, e core.CoordinatorEffect)
 			c.collect(ctx)
 		}
 	case core.CoordinatorDone:
-		g.fail(errHalted)
+		close(g.closed)
 	case core.StepDown:
 		g.fail(errors.Join(ErrDeposed, errors.New(e.Reason)))
 	}

@@ -17,6 +17,7 @@ type egressDriver interface {
 	validate(typename string, value core.Value) error
 	emit(l *workerLoop, e core.Emit)
 	end(w core.WorkerID, n core.CheckpointID) // every record of w up to checkpoint n was emitted
+	outstanding() (left, total int)           // records that are not done, and all that ever came
 	close()
 }
 
@@ -91,6 +92,8 @@ type lane struct {
 	mu      sync.Mutex
 	worker  *workerLoop
 	waiting []*core.OutRecord // the egress had no room for; guarded by mu
+	left    int               // records that are not done; guarded by mu
+	total   int               // records ever; guarded by mu
 	busy    bool              // somebody emits; guarded by mu
 	closed  bool              // guarded by mu
 }
@@ -117,11 +120,23 @@ func validateFor(out egress.Egress, typename string, value core.Value) error {
 
 func (e *emitter) end(core.WorkerID, core.CheckpointID) {}
 
+func (e *emitter) outstanding() (left, total int) {
+	for _, ln := range e.lanes {
+		ln.mu.Lock()
+		left += ln.left
+		total += ln.total
+		ln.mu.Unlock()
+	}
+	return left, total
+}
+
 func (e *emitter) emit(l *workerLoop, ev core.Emit) {
 	ln := e.lanes[l.id]
 	ln.mu.Lock()
 	ln.worker = l
 	ln.waiting = append(ln.waiting, ev.Records...)
+	ln.left += len(ev.Records)
+	ln.total += len(ev.Records)
 	ln.mu.Unlock()
 	e.pump(ln)
 }
@@ -170,6 +185,9 @@ func (e *emitter) offer(ln *lane, batch []*core.OutRecord) int {
 func (e *emitter) done(ln *lane, records []*core.OutRecord, err error) {
 	if err == nil {
 		ln.worker.inbox.put(core.EgressDone{Records: records})
+		ln.mu.Lock()
+		ln.left -= len(records)
+		ln.mu.Unlock()
 		e.again(ln)
 		return
 	}
@@ -220,6 +238,8 @@ type publisher struct {
 
 	mu      sync.Mutex
 	records map[core.CheckpointID][]*core.OutRecord // guarded by mu
+	left    int                                     // records that are not done; guarded by mu
+	total   int                                     // records ever; guarded by mu
 	ends    []core.CheckpointID                     // by WorkerID; guarded by mu
 	wake    chan struct{}
 }
@@ -240,6 +260,14 @@ func (p *publisher) emit(_ *workerLoop, e core.Emit) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.records[e.Checkpoint] = append(p.records[e.Checkpoint], e.Records...)
+	p.left += len(e.Records)
+	p.total += len(e.Records)
+}
+
+func (p *publisher) outstanding() (left, total int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.left, p.total
 }
 
 func (p *publisher) end(w core.WorkerID, n core.CheckpointID) {
@@ -361,6 +389,9 @@ func (p *publisher) done(records []*core.OutRecord) {
 			p.gen.workers[w].inbox.put(core.EgressDone{Records: recs})
 		}
 	}
+	p.mu.Lock()
+	p.left -= len(records)
+	p.mu.Unlock()
 }
 
 func (p *publisher) close() {

@@ -43,6 +43,7 @@ type generation struct {
 
 	cuts    atomic.Int64 // workers that have cut the epoch that is ending
 	halted  *countdown
+	closed  chan struct{} // closed when the halting checkpoint has committed
 	tasks   sync.WaitGroup
 	cancel  context.CancelCauseFunc
 	ready   atomic.Bool
@@ -109,6 +110,7 @@ func (n *Node) newGeneration(id core.Generation, nonce uint64, state *checkpoint
 		node: n, log: n.cfg.Log, id: id, nonce: nonce, sharding: sharding,
 		restored: state.Checkpoint, positions: state.Positions, base: state.Time, started: time.Now(),
 		stores: make([]*shard.Store, n.app.Shards), serving: make([]atomic.Bool, n.app.Shards), acks: newAcks(), requests: newRequests(),
+		closed: make(chan struct{}),
 	}
 	g.loader = newLoader(g)
 	g.uploader = newUploader(g)
@@ -205,22 +207,6 @@ func (g *generation) start(ctx context.Context, state *checkpoint.State) error {
 	g.goTask(func() { g.refreshBases(ctx) })
 	g.ingresses.start(ctx)
 	return nil
-}
-
-// halt stops ingresses and invocations, waits for those in flight, and has the halting checkpoint made.
-func (g *generation) halt(ctx context.Context) {
-	g.ready.Store(false)
-	g.ingresses.stopReading()
-	g.broadcast(core.Halt{})
-	select {
-	case <-g.halted.zero:
-	case <-ctx.Done():
-		return
-	case <-time.After(g.node.haltPatience()):
-		g.log.Warn("functions still run; their messages will be invoked again after the next start")
-	}
-	g.coordinator.put(core.Halt{})
-	<-ctx.Done()
 }
 
 // stop ends everything and waits for it.
