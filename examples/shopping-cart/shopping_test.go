@@ -89,7 +89,7 @@ func TestDemo(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	out, err := harness.CommandOutput(ctx, harness.MustBuild(t, "./examples/shopping-cart/demo"),
-		"-stateway", binary, "-orders", "200", "-expiry", "1s")
+		"-stateway", binary, "-orders", "200")
 	t.Logf("the demo said:\n%s", out)
 	if err != nil {
 		t.Fatal(err)
