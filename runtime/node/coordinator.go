@@ -77,7 +77,11 @@ func (c *coordinatorLoop) run(ctx context.Context) {
 	proven := time.Now()
 	for ctx.Err() == nil {
 		events := c.take()
-		out := c.core.Step(core.Tick{Now: c.gen.now()}, nil)
+		now := c.gen.now()
+		if alarm <= now {
+			alarm = 0 // it rings; what was to be done then may ask for another
+		}
+		out := c.core.Step(core.Tick{Now: now}, nil)
 		for _, ev := range events {
 			out = c.core.Step(ev, out)
 		}
@@ -112,13 +116,12 @@ func (c *coordinatorLoop) take() []core.CoordinatorEvent {
 	return events
 }
 
-// wait sleeps until there are events, the alarm rings, or the log is to be looked at.
+// wait sleeps until there are events, the alarm rings, or the log is to be looked at. The alarm may be over: what was performed
+// since it was set takes time.
 func (c *coordinatorLoop) wait(ctx context.Context, alarm core.Millis, check time.Duration) {
 	pause := max(check, 0)
 	if alarm > 0 {
-		if until := time.Until(c.gen.timeOf(alarm)); until > 0 {
-			pause = min(pause, until)
-		}
+		pause = min(pause, max(0, time.Until(c.gen.timeOf(alarm))))
 	}
 	timer := time.NewTimer(pause)
 	defer timer.Stop()

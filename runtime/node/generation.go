@@ -39,6 +39,7 @@ type generation struct {
 	acks        *acks
 	requests    *requests
 	base        core.Millis // the core's time at the restore point
+	clock       *clock
 	started     time.Time
 
 	cuts    atomic.Int64 // workers that have cut the epoch that is ending
@@ -61,10 +62,8 @@ func (e *brokenError) Error() string { return fmt.Sprintf("worker %d: %s", e.wor
 // errHalted ends a generation after its halting checkpoint.
 var errHalted = errors.New("halted")
 
-// now is the core's time: the wall clock, but never before the restore point's, and never back.
-func (g *generation) now() core.Millis {
-	return max(g.base, core.Millis(g.started.Add(time.Since(g.started)).UnixMilli()))
-}
+// now is the core's time.
+func (g *generation) now() core.Millis { return g.clock.now() }
 
 // timeOf is when the core's time will be at.
 func (g *generation) timeOf(at core.Millis) time.Time {
@@ -115,6 +114,7 @@ func (n *Node) newGeneration(id core.Generation, nonce uint64, state *checkpoint
 	g.loader = newLoader(g)
 	g.uploader = newUploader(g)
 	g.applier = newApplier(g)
+	g.clock = newClock(state.Time)
 	g.coordinator = newCoordinatorLoop(g, state)
 	g.pending.Store(int64(n.app.Shards))
 	for s := range n.app.Shards {

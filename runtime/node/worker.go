@@ -17,7 +17,7 @@ type workerLoop struct {
 
 	tries  [][]*core.Invocation // by endpoint, of the effects being performed
 	queued []core.EndpointID    // endpoints with tries
-	alarm  time.Time            // zero if none
+	alarm  core.Millis          // zero if none
 }
 
 func newWorkerLoop(g *generation, w *core.Worker, id core.WorkerID) *workerLoop {
@@ -38,10 +38,11 @@ func (l *workerLoop) run(ctx context.Context) {
 	defer timer.Stop()
 	for ctx.Err() == nil {
 		events := l.inbox.take(spare)
-		if len(events) == 0 && !l.wait(ctx, timer) {
+		rang := len(events) == 0 && l.wait(ctx, timer)
+		if len(events) == 0 && !rang {
 			continue
 		}
-		if now := l.gen.now(); now != last {
+		if now := l.gen.now(); now != last || rang { // an alarm may ring in the millisecond in which it was set
 			last = now
 			out = l.step(core.Tick{Now: now}, out)
 		}
@@ -53,22 +54,25 @@ func (l *workerLoop) run(ctx context.Context) {
 	}
 }
 
+// longestSleep is after how much time a sleeping worker looks at the clock: the core's time may have gone faster than the timer's.
+const longestSleep = time.Minute
+
 // wait sleeps until there are events or the alarm rings; true if it rang.
 func (l *workerLoop) wait(ctx context.Context, timer *time.Timer) bool {
-	pause := time.Hour
-	if !l.alarm.IsZero() {
-		if pause = time.Until(l.alarm); pause <= 0 {
-			l.alarm = time.Time{}
+	pause := longestSleep
+	if l.alarm > 0 {
+		left := l.alarm - l.gen.now()
+		if left <= 0 {
+			l.alarm = 0
 			return true
 		}
+		pause = min(pause, time.Duration(min(left, core.Millis(longestSleep.Milliseconds())))*time.Millisecond)
 	}
 	timer.Reset(pause)
 	select {
 	case <-ctx.Done():
 	case <-l.inbox.wake:
 	case <-timer.C:
-		l.alarm = time.Time{}
-		return true
 	}
 	return false
 }
@@ -120,7 +124,7 @@ func (l *workerLoop) perform(e core.Effect) {
 	case core.Want:
 		g.coordinator.put(core.Wanted(e))
 	case core.Alarm:
-		l.alarm = g.timeOf(e.At)
+		l.alarm = e.At
 	case core.EpochEnded:
 		g.epochEnded(e.Epoch)
 	case core.Part:
