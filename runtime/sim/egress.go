@@ -76,13 +76,20 @@ func (g *generation) emit(w *worker, e core.Emit) {
 	p.records[e.Checkpoint] = append(p.records[e.Checkpoint], e.Records...)
 }
 
+func (s *Sim) egressFails() bool {
+	failed := s.faulty(s.profile.egressFailed)
+	if failed {
+		s.count(EgressFailed)
+	}
+	return failed || s.now < s.noEgress
+}
+
 // emit has the records arrive, some of them twice.
 func (em *emitter) emit(w *worker, records []*core.OutRecord) {
 	g := em.g
 	g.later(g.s.spread(800), func() {
 		s := g.s
-		if s.faulty(s.profile.egressFailed) {
-			s.count(EgressFailed)
+		if s.egressFails() {
 			g.later(s.spread(60_000), func() { em.emit(w, records) })
 			return
 		}
@@ -196,8 +203,7 @@ func (p *publisher) lane(n core.CheckpointID, lanes [][]*core.OutRecord, l int, 
 	}
 	s := p.g.s
 	p.g.later(s.spread(600), func() {
-		if s.faulty(s.profile.egressFailed) {
-			s.count(EgressFailed)
+		if s.egressFails() {
 			p.g.later(s.spread(60_000), func() { p.lane(n, lanes, l, then) })
 			return
 		}

@@ -46,6 +46,7 @@ const (
 	LargeValue
 	Halt
 	WindowChanged
+	EgressOutage
 	EgressFailed
 	EgressLost
 	AddressHeld
@@ -66,7 +67,7 @@ var faultNames = [numFaults]string{
 	FrameOfNewGeneration: "frame of a newer generation", RivalClaim: "claim beside a living leader", ZombieAppend: "append of a deposed leader",
 	AppendAfterDeath: "append of a dead leader arrived", RecordsTwice: "records read again", RequestTwice: "request sent again",
 	TimeJump: "clock jumped", TinyMemory: "memory tiny", Spilled: "mailbox spilled", LargeValue: "large value", Halt: "planned halt",
-	WindowChanged: "window changed", EgressFailed: "egress failed", EgressLost: "egress's answer lost", AddressHeld: "Address held",
+	WindowChanged: "window changed", EgressOutage: "egresses out", EgressFailed: "egress failed", EgressLost: "egress's answer lost", AddressHeld: "Address held",
 	LetterDead: "dead letter", BaseRefreshed: "base refreshed", ObjectsCollected: "objects collected",
 }
 
@@ -164,6 +165,9 @@ func (s *Sim) drawProfile() {
 	p.crashAfterUpload, p.crashAfterAppend, p.crashAfterCommit = rate(0.15), rate(0.15), rate(0.4)
 	p.workerStalled, p.linkSlow = rate(0.05), rate(0.15)
 	p.large, p.poison = rate(0.2), rate(0.15)
+	if s.chance(0.12) { // a few Addresses with much mail
+		p.addresses, p.large, p.callSlow = 1+s.rng.IntN(3), 0.4, 0.3
+	}
 	p.calm = s.chance(0.1)
 	for i := range p.weights {
 		if s.chance(0.6) {

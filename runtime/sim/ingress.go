@@ -138,6 +138,8 @@ type client struct {
 	s      *Sim
 	prog   *program
 	id     string
+	plain  bool // it carries no id, so that it is sent once
+	sent   bool
 	acked  bool
 	resend int // counts tries, so that a timeout of an older one does nothing
 }
@@ -145,14 +147,14 @@ type client struct {
 // send sends the request to some node.
 func (c *client) send() {
 	s := c.s
-	if c.acked {
+	if c.done() {
 		return
 	}
 	c.resend++
 	try := c.resend
 	s.after(100_000+s.spread(400_000), func() {
 		if c.resend == try {
-			if !c.acked {
+			if c.sent && !c.done() {
 				s.count(RequestTwice)
 			}
 			c.send()
@@ -164,7 +166,8 @@ func (c *client) send() {
 	}
 	g := m.proc.gen
 	times := 1
-	if s.faulty(0.1) {
+	c.sent = true
+	if !c.plain && s.faulty(0.1) {
 		s.count(RequestTwice)
 		times = 2
 	}
@@ -178,6 +181,9 @@ func (c *client) send() {
 		}}})
 	}
 }
+
+// done reports whether nothing is left to be tried.
+func (c *client) done() bool { return c.acked || (c.plain && c.sent) }
 
 func (c *client) answered() {
 	c.acked = true
@@ -241,7 +247,7 @@ func (a *acks) stop() {
 // sourcesDone reports whether everything was read and every request answered.
 func (s *Sim) sourcesDone() bool {
 	for _, c := range s.clients {
-		if !c.acked {
+		if !c.done() {
 			return false
 		}
 	}

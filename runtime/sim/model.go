@@ -13,7 +13,7 @@ type model struct {
 	s        *Sim
 	addrs    []core.Address
 	programs []*program // by id; the first is none
-	roots    []*program // of records and requests
+	roots    []*program // of records
 
 	tries    map[stamp]*tryInfo
 	inflight map[flight]*tryInfo

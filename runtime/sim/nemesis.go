@@ -20,6 +20,7 @@ const (
 	doHalt
 	doStoreFailure
 	doWindow
+	doEgressOutage
 	numNemesis
 )
 
@@ -54,6 +55,9 @@ func (s *Sim) strike(what int) {
 	case what == doOutage:
 		s.count(BucketOutage)
 		s.outage = s.now + s.spread(300_000)
+	case what == doEgressOutage:
+		s.count(EgressOutage)
+		s.noEgress = s.now + s.spread(600_000)
 	case what == doJump:
 		s.count(TimeJump)
 		s.jump(s.spread(2_000_000))

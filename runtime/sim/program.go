@@ -183,8 +183,10 @@ func (s *Sim) wave() {
 	}
 	for range s.rng.IntN(14) {
 		p := s.newProgram(nil, s.rng.IntN(len(s.model.addrs)), 8)
-		s.model.roots = append(s.model.roots, p)
 		c := &client{s: s, prog: p, id: fmt.Sprintf("request-%d", p.id)}
+		if c.plain = s.rng.IntN(4) == 0; c.plain {
+			c.id = ""
+		}
 		s.clients = append(s.clients, c)
 		s.after(s.rng.Int64N(span), c.send)
 	}

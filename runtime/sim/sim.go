@@ -30,6 +30,7 @@ type Sim struct {
 
 	bucket   *membucket.Bucket
 	outage   int64 // until when the bucket is out
+	noEgress int64 // until when the egresses are
 	machines []*machine
 	cuts     [][]bool // by machine
 	procs    []*process
@@ -124,7 +125,7 @@ func (s *Sim) run() {
 func (s *Sim) calm() {
 	s.note("calm", 0, 0)
 	s.faulting = false
-	s.outage = 0
+	s.outage, s.noEgress = 0, 0
 	for _, m := range s.machines {
 		m.disk.Fault(nil)
 	}

@@ -39,6 +39,8 @@ func shardOf(s *Sim, e core.Effect) core.ShardID {
 		return e.Shard
 	case core.ReadBacklog:
 		return e.Shard
+	case core.ReadFailures:
+		return e.Shard
 	case core.ReadExpiring:
 		return e.Shard
 	}

@@ -37,7 +37,7 @@ func (s *Sim) stuck() string {
 		}
 	}
 	for _, c := range s.clients {
-		if !c.acked {
+		if !c.done() {
 			return "request " + c.id + " is not answered"
 		}
 	}
@@ -82,6 +82,11 @@ func (s *Sim) judge() {
 	}
 	for _, p := range s.model.roots {
 		v.must(p)
+	}
+	for _, c := range s.clients {
+		if c.acked || !c.plain || v.happened(c.prog) { // one without an id that was not answered may have been lost
+			v.must(c.prog)
+		}
 	}
 	for _, p := range s.model.programs[1:] {
 		v.orphan(p)
