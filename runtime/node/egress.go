@@ -96,6 +96,7 @@ type lane struct {
 	total   int               // records ever; guarded by mu
 	busy    bool              // somebody emits; guarded by mu
 	closed  bool              // guarded by mu
+	missed  bool              // while somebody emits: there may be room, or a record more; guarded by mu
 }
 
 func newEmitter(c egressCommon, out egress.Emitter) *emitter {
@@ -133,7 +134,9 @@ func (e *emitter) outstanding() (left, total int) {
 func (e *emitter) emit(l *workerLoop, ev core.Emit) {
 	ln := e.lanes[l.id]
 	ln.mu.Lock()
-	ln.worker = l
+	if ln.worker == nil { // others read it without mu from then on
+		ln.worker = l
+	}
 	ln.waiting = append(ln.waiting, ev.Records...)
 	ln.left += len(ev.Records)
 	ln.total += len(ev.Records)
@@ -149,7 +152,7 @@ func (e *emitter) pump(ln *lane) {
 			ln.mu.Unlock()
 			return
 		}
-		ln.busy = true
+		ln.busy, ln.missed = true, false
 		batch := ln.waiting
 		ln.waiting = nil
 		ln.mu.Unlock()
@@ -159,8 +162,9 @@ func (e *emitter) pump(ln *lane) {
 		ln.mu.Lock()
 		ln.busy = false
 		ln.waiting = append(batch[taken:len(batch):len(batch)], ln.waiting...)
+		full := taken == 0 && !ln.missed
 		ln.mu.Unlock()
-		if taken == 0 {
+		if full {
 			return
 		}
 	}
@@ -198,6 +202,7 @@ func (e *emitter) done(ln *lane, records []*core.OutRecord, err error) {
 	time.AfterFunc(egressPause, func() {
 		ln.mu.Lock()
 		ln.waiting = append(slices.Clone(records), ln.waiting...)
+		ln.missed = true
 		ln.mu.Unlock()
 		e.pump(ln)
 	})
@@ -206,6 +211,7 @@ func (e *emitter) done(ln *lane, records []*core.OutRecord, err error) {
 // again offers what waits, now that the egress may have room.
 func (e *emitter) again(ln *lane) {
 	ln.mu.Lock()
+	ln.missed = true
 	waits := len(ln.waiting) > 0 && !ln.busy
 	ln.mu.Unlock()
 	if waits {
@@ -324,9 +330,9 @@ func (p *publisher) run(ctx context.Context) {
 func (p *publisher) askPublished(ctx context.Context, lane int, published []core.CheckpointID) bool {
 	for attempt := 0; ; attempt++ {
 		n, err := p.out.Published(ctx, lane)
-		if restored := p.gen.restored; err == nil && published[lane] == 0 && n > restored {
+		if last := p.gen.coordinator.committedState().Checkpoint; err == nil && n > last {
 			p.gen.fail(fmt.Errorf("egress %s has published checkpoint %d, but the bucket's last is %d: the bucket was put back, "+
-				"and records would be lost; use the newer bucket, or another egress", p.name, n, restored))
+				"and records would be lost; use the newer bucket, or another egress", p.name, n, last))
 			return false
 		}
 		if err == nil {
