@@ -72,6 +72,8 @@ type WorkerConfig struct {
 	// DiskBacklog bounds the waiting messages that lie in the stores only, in bytes; zero means 16 GiB. Beyond it the
 	// partitions that feed them stop.
 	DiskBacklog int64
+	// DeadLetterBytes bounds the dead letters that all shards keep for putting back; zero means 64 MiB. Beyond it the oldest go.
+	DeadLetterBytes int64
 	// SweepRows bounds the rows that the sweep of expired state looks at in a second; zero means 2,000.
 	SweepRows int
 }
@@ -79,6 +81,7 @@ type WorkerConfig struct {
 const (
 	defaultMemory      = 256 << 20
 	defaultDiskBacklog = 16 << 30
+	defaultDeadLetters = 64 << 20
 	defaultSweepRows   = 2000
 	defaultDedupe      = Millis(24 * 60 * 60 * 1000)
 	defaultCall        = Millis(2 * 60 * 1000)
@@ -93,6 +96,9 @@ func (c WorkerConfig) withDefaults() WorkerConfig {
 	}
 	if c.DiskBacklog == 0 {
 		c.DiskBacklog = defaultDiskBacklog
+	}
+	if c.DeadLetterBytes == 0 {
+		c.DeadLetterBytes = defaultDeadLetters
 	}
 	if c.SweepRows == 0 {
 		c.SweepRows = defaultSweepRows

@@ -16,6 +16,9 @@ type (
 		Shard ShardID
 		Empty bool // the store holds no row
 		Specs map[FunctionType]Specs
+		// Letters and LetterBytes are the dead letters that it keeps.
+		Letters     int
+		LetterBytes int64
 		// Egresses are those with records that are not published.
 		Egresses []EgressID
 	}

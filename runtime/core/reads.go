@@ -159,3 +159,23 @@ type StoredDedupe struct {
 	ID      string
 	Until   Millis
 }
+
+// ReadFailures asks for the first dead letters that a shard keeps; FailuresRead answers.
+type ReadFailures struct {
+	Shard ShardID
+	Limit int
+}
+
+// FailuresRead answers ReadFailures, those that end to be kept first, first. More means that there are others behind them.
+type FailuresRead struct {
+	Shard ShardID
+	Rows  []StoredFailure
+	More  bool
+}
+
+// StoredFailure is the row of a dead letter, without the letter.
+type StoredFailure struct {
+	Until Millis // when it ends to be kept
+	Seq   Seq
+	Size  int64 // of the row in bytes
+}

@@ -19,6 +19,8 @@ func (w *Worker) onShardRestored(ev ShardRestored) {
 	if !ev.Empty {
 		w.sweepAgain()
 	}
+	sh.letters.rows += ev.Letters
+	sh.letters.bytes += ev.LetterBytes
 	for _, in := range sh.unloaded {
 		in.load = unloaded
 		w.loads--

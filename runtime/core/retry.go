@@ -119,8 +119,7 @@ func (w *Worker) deadLetter(in *instance, ep *endpointState) {
 	m, sh := in.mail[0], in.shard
 	letter := encodeDeadLetter(m, in.fail)
 	w.emitRecord(sh, ep.DeadLetter, DeadLetterType, encodeValue(DeadLetterType, letter))
-	row := &failureRow{at: w.now + ep.Retain, seq: sh.seq(), val: letter}
-	sh.put(&row.row, row, int64(len(letter)+24))
+	w.keepLetter(sh, saturate(w.now, ep.Retain), letter)
 	w.emit(Note{Address: in.addr, Text: "message sent to the dead letters: " + in.fail.Reason()})
 	w.stats.DeadLetters++
 	w.succeeded(in)

@@ -15,6 +15,7 @@ type shard struct {
 	versions  map[FunctionType]int       // of the type's specs that they are
 	dedupes   map[dedupeKey]*dedupeRow   // ids whose rows the store does not hold yet
 	timers    timers
+	letters   deadLetters
 	outlets   map[EgressID]*outlet
 	barrier   barrier
 	checks    map[dedupeKey]*dedupeCheck

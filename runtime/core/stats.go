@@ -2,19 +2,20 @@ package core
 
 // WorkerStats counts since the worker was made. The driver reads them between steps.
 type WorkerStats struct {
-	Tries         uint64 // invocations handed to endpoints
-	Invocations   uint64 // accepted
-	Consumed      uint64 // messages of accepted invocations
-	Stale         uint64 // outcomes of tries that were not in flight
-	Repeats       uint64 // messages dropped for their dedupe id
-	Timers        uint64 // delayed messages that came due
-	Cancelled     uint64
-	EgressRecords uint64
-	Expired       uint64 // states and dedupe ids swept
-	Held          int    // Addresses
-	DeadLetters   uint64
-	Dropped       uint64 // by operators
-	Rows          uint64 // of segments
+	Tries              uint64 // invocations handed to endpoints
+	Invocations        uint64 // accepted
+	Consumed           uint64 // messages of accepted invocations
+	Stale              uint64 // outcomes of tries that were not in flight
+	Repeats            uint64 // messages dropped for their dedupe id
+	Timers             uint64 // delayed messages that came due
+	Cancelled          uint64
+	EgressRecords      uint64
+	Expired            uint64 // states and dedupe ids swept
+	Held               int    // Addresses
+	DeadLetters        uint64
+	DeadLettersDropped uint64 // kept ones deleted before their time, because there were too many
+	Dropped            uint64 // by operators
+	Rows               uint64 // of segments
 }
 
 // TypeStats counts for one function type.
@@ -80,6 +81,7 @@ func (s WorkerStats) Plus(o WorkerStats) WorkerStats {
 	s.Expired += o.Expired
 	s.Held += o.Held
 	s.DeadLetters += o.DeadLetters
+	s.DeadLettersDropped += o.DeadLettersDropped
 	s.Dropped += o.Dropped
 	s.Rows += o.Rows
 	return s

@@ -48,6 +48,11 @@ func (s *memoryStore) restored(id ShardID, egresses []Egress) ShardRestored {
 			return false
 		})
 	}
+	s.scan([]byte{TableFailure}, nil, func(k, v []byte) bool {
+		ev.Letters++
+		ev.LetterBytes += int64(len(k) + len(v))
+		return true
+	})
 	return ev
 }
 
@@ -77,6 +82,8 @@ func (s *memoryStore) answer(e Effect) Event {
 		return s.readBacklog(e)
 	case ReadExpiring:
 		return s.readExpiring(e)
+	case ReadFailures:
+		return s.readFailures(e)
 	}
 	return nil
 }
@@ -194,6 +201,19 @@ func (s *memoryStore) readBacklog(e ReadBacklog) BacklogRead {
 		}
 		last = a
 		ev.Addresses = append(ev.Addresses, a)
+		return true
+	})
+	return ev
+}
+
+func (s *memoryStore) readFailures(e ReadFailures) FailuresRead {
+	ev := FailuresRead{Shard: e.Shard}
+	s.scan([]byte{TableFailure}, nil, func(k, v []byte) bool {
+		if ev.More = len(ev.Rows) == e.Limit; ev.More {
+			return false
+		}
+		until, rest, _ := cutUint64(k[1:])
+		ev.Rows = append(ev.Rows, StoredFailure{Until: Millis(until), Seq: must(CutSeq(rest)), Size: int64(len(k) + len(v))})
 		return true
 	})
 	return ev

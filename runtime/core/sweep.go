@@ -26,6 +26,7 @@ func (w *Worker) sweep() {
 		w.nextSweepShard()
 		return
 	}
+	w.sweepLetters(sh)
 	w.sweeping, w.sweepOf = true, sh.applied
 	limit := max(1, w.cfg.SweepRows*int(sweepEvery)/1000)
 	w.emit(ReadExpiring{Shard: sh.id, After: w.sweepNext, Limit: limit})

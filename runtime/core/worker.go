@@ -201,6 +201,8 @@ func (w *Worker) onRead(ev Event) {
 		w.onBacklogRead(ev)
 	case ExpiringRead:
 		w.onExpiringRead(ev)
+	case FailuresRead:
+		w.onFailuresRead(ev)
 	default:
 		w.onOperator(ev)
 	}
@@ -342,7 +344,10 @@ func (w *Worker) onFrame(f *Frame) {
 		return
 	}
 	c.received = f.Seq
-	if f.Epoch > w.epoch && planted != cutLate {
+	epoch := f.Epoch
+	if planted == cutLate {
+		epoch = min(epoch, w.epoch)
+	} else if f.Epoch > w.epoch {
 		w.cutAt(f.Epoch - 1)
 	}
 	if f.Epoch+1 < w.epoch || (f.Epoch < w.epoch && w.cut == nil) {
@@ -356,7 +361,7 @@ func (w *Worker) onFrame(f *Frame) {
 			w.emit(Broken{Reason: fmt.Sprintf("worker %d sent a message for shard %d, which this worker does not own", f.From, id)})
 			return
 		}
-		w.arrive(w.shards[id], m, f.Epoch)
+		w.arrive(w.shards[id], m, epoch)
 	}
 	if planted == cutLate {
 		w.cutAt(f.Epoch - 1)

@@ -82,6 +82,9 @@ func (s *workerScript) describeRead(e Effect) string {
 	case ReadBacklog:
 		return fmt.Sprintf("read backlog shard=%d", e.Shard)
 	}
+	if e, ok := e.(ReadFailures); ok {
+		return fmt.Sprintf("read failures shard=%d", e.Shard)
+	}
 	return fmt.Sprintf("read expiring shard=%d", e.(ReadExpiring).Shard)
 }
 

@@ -99,7 +99,7 @@ func scriptConfig(c command) WorkerConfig {
 		Nodes: make([]NodeID, c.number("nodes", 1)), Owners: make([]WorkerID, shards),
 		Restored: CheckpointID(c.number("restored", 0)), Now: Millis(c.number("now", 1000)),
 		DedupeFor: Millis(c.number("dedupe", 0)), Memory: c.number("memory", 0),
-		DiskBacklog: c.number("disk", 0), SweepRows: int(c.number("sweep", 0)),
+		DiskBacklog: c.number("disk", 0), SweepRows: int(c.number("sweep", 0)), DeadLetterBytes: c.number("letters", 0),
 	}
 	for i := range cfg.Nodes {
 		cfg.Nodes[i] = NodeID(i)
@@ -121,7 +121,7 @@ func scriptApplication(c command) *Application {
 	}
 	return &Application{
 		Endpoints: []Endpoint{{
-			Name: "f", MaxBatch: int(c.number("batch", 0)), MaxBytes: c.number("maxbytes", 0),
+			Name: "f", MaxBatch: int(c.number("batch", 0)), MaxBytes: c.number("maxbytes", 0), Retain: Millis(c.number("retain", 0)),
 			Window: int(c.number("window", 0)), Call: Millis(c.number("call", 0)), OnFailure: policy,
 			Retry: Retry{
 				Initial: Millis(c.number("initial", 0)), Max: Millis(c.number("max", 0)),
@@ -197,7 +197,7 @@ func (s *workerScript) take(e Effect) Event {
 
 func isRead(e Effect) bool {
 	switch e.(type) {
-	case LoadAddress, LoadMailbox, FindDedupe, FindTokens, ReadTimers, ReadOutbox, ReadBacklog, ReadExpiring, Apply:
+	case LoadAddress, LoadMailbox, FindDedupe, FindTokens, ReadTimers, ReadOutbox, ReadBacklog, ReadExpiring, ReadFailures, Apply:
 		return true
 	}
 	return false
@@ -234,6 +234,8 @@ func readShard(e Effect) ShardID {
 	case ReadBacklog:
 		return e.Shard
 	case ReadExpiring:
+		return e.Shard
+	case ReadFailures:
 		return e.Shard
 	}
 	panic(fmt.Sprintf("script: %T is no read", e))

@@ -108,6 +108,8 @@ func shardOf(e core.Effect) core.ShardID {
 		return e.Shard
 	case core.ReadBacklog:
 		return e.Shard
+	case core.ReadFailures:
+		return e.Shard
 	case core.ReadExpiring:
 		return e.Shard
 	}

@@ -136,9 +136,14 @@ func (g *generation) serveShard(id core.ShardID, store *shard.Store) error {
 	if err != nil {
 		return err
 	}
+	letters, letterBytes, err := store.CountFailures()
+	if err != nil {
+		return err
+	}
 	g.serving[id].Store(true)
 	g.workers[g.owners[id]].inbox.put(core.ShardRestored{
 		Shard: id, Empty: store.Empty(), Specs: specs, Egresses: egresses,
+		Letters: letters, LetterBytes: letterBytes,
 	})
 	if g.pending.Add(-1) == 0 {
 		g.checkReady()

@@ -25,6 +25,8 @@ func (s *Store) Answer(read core.Effect) (core.Event, error) {
 		return event(s.ReadOutbox(r))
 	case core.ReadBacklog:
 		return event(s.ReadBacklog(r))
+	case core.ReadFailures:
+		return event(s.ReadFailures(r))
 	case core.ReadExpiring:
 		return event(s.ReadExpiring(r))
 	}

@@ -199,7 +199,7 @@ func (s *Store) Failures(after FailureKey, limit int) (failures []StoredFailure,
 				return nil
 			}
 			key := c.Key()
-			if len(key) != 17 {
+			if len(key) != failureKeyLen {
 				return keyError(key)
 			}
 			v, err := value(c)
@@ -240,4 +240,34 @@ func (s *Store) Rows(after []byte, limit int, size int64) (rows []core.Row, next
 		return nil
 	})
 	return rows, next, err
+}
+
+// ReadFailures reads the rows of the first dead letters, without the letters.
+func (s *Store) ReadFailures(r core.ReadFailures) (core.FailuresRead, error) {
+	stored, more, err := s.Failures(FailureKey{}, r.Limit)
+	ev := core.FailuresRead{Shard: s.id, More: more}
+	for _, f := range stored {
+		ev.Rows = append(ev.Rows, core.StoredFailure{Until: f.Key.Time, Seq: f.Key.Seq, Size: int64(failureKeyLen + len(f.Value))})
+	}
+	return ev, err
+}
+
+// failureKeyLen is the length of a dead letter's key.
+const failureKeyLen = 17
+
+// CountFailures counts the dead letters and the bytes of their rows.
+func (s *Store) CountFailures() (rows int, size int64, err error) {
+	const page = 1024
+	for after, more := (FailureKey{}), true; more; {
+		var failures []StoredFailure
+		if failures, more, err = s.Failures(after, page); err != nil {
+			return 0, 0, err
+		}
+		for _, f := range failures {
+			rows++
+			size += int64(failureKeyLen + len(f.Value))
+			after = f.Key
+		}
+	}
+	return rows, size, nil
 }

@@ -1,0 +1,72 @@
+package core
+
+// deadLetters is what a shard counts of the dead letters that it keeps for putting back.
+type deadLetters struct {
+	rows    int
+	bytes   int64
+	due     Millis       // when the first may end to be kept, as far as known
+	reading bool         // ReadFailures is under way
+	wait    CheckpointID // the store must hold it before the next read, for it deletes what the last has seen
+}
+
+const (
+	failuresRead     = 256 // dead letters looked at in one read
+	failureKeyLength = 17
+)
+
+// keepLetter keeps a dead letter until its time is over or too many are kept.
+func (w *Worker) keepLetter(sh *shard, until Millis, letter []byte) {
+	row := &failureRow{at: until, seq: sh.seq(), val: letter}
+	sh.put(&row.row, row, int64(len(letter)+failureKeyLength))
+	d := &sh.letters
+	d.rows++
+	d.bytes += int64(len(letter) + failureKeyLength)
+	if d.due == 0 || until < d.due {
+		d.due = until
+	}
+	w.sweepAgain()
+}
+
+// sweepLetters reads the first dead letters of a shard when one may be over, or when they are too many.
+func (w *Worker) sweepLetters(sh *shard) {
+	d := &sh.letters
+	if d.rows == 0 {
+		return
+	}
+	w.swept = true
+	if d.reading || d.wait > sh.applied || (d.due > w.now && d.bytes <= w.letterBudget()) {
+		return
+	}
+	d.reading = true
+	w.emit(ReadFailures{Shard: sh.id, Limit: failuresRead})
+}
+
+// letterBudget bounds the dead letters that a shard keeps, in bytes.
+func (w *Worker) letterBudget() int64 {
+	return max(64<<10, w.cfg.DeadLetterBytes/int64(w.cfg.Sharding.Shards()))
+}
+
+// onFailuresRead deletes the dead letters whose time is over, and the oldest while there are too many.
+func (w *Worker) onFailuresRead(ev FailuresRead) {
+	sh := w.shards[ev.Shard]
+	if sh == nil || !sh.letters.reading {
+		return
+	}
+	d := &sh.letters
+	d.reading = false
+	d.due = w.now + sweepEvery // what is not in the store yet is looked at later
+	for _, f := range ev.Rows {
+		if f.Until > w.now && d.bytes <= w.letterBudget() {
+			d.due = f.Until
+			return
+		}
+		if f.Until > w.now {
+			w.stats.DeadLettersDropped++
+		}
+		row := &failureRow{at: f.Until, seq: f.Seq}
+		sh.erase(&row.row, row)
+		d.rows--
+		d.bytes -= f.Size
+		d.wait = w.epoch.Checkpoint()
+	}
+}
