@@ -51,8 +51,11 @@ func (g *generation) refreshDue(ctx context.Context, state *checkpoint.State, pe
 
 // refreshBase copies a shard's files as of its checkpoint and uploads those that the bucket does not have.
 func (g *generation) refreshBase(ctx context.Context, id core.ShardID, prev *checkpoint.Base) (*checkpoint.Base, error) {
+	if !g.serving[id].Load() {
+		return nil, nil // it is being restored: the store is not ours to read yet
+	}
 	store := g.stores[id]
-	if store == nil || store.Empty() || (prev != nil && store.Meta().Checkpoint <= prev.Checkpoint) {
+	if store.Empty() || (prev != nil && store.Meta().Checkpoint <= prev.Checkpoint) {
 		return nil, nil
 	}
 	src, err := store.Base()
