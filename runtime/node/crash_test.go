@@ -120,13 +120,13 @@ func (y *tally) crashing(random *rand.Rand, prepare func(m *machine) func(dirbuc
 
 // The power goes at any writing operation of the data directory or the bucket.
 func TestCrashAnywhere(t *testing.T) {
-	for range 12 {
+	for range 8 {
 		seed := rand.Uint64()
 		t.Logf("seed %d", seed)
 		random := rand.New(rand.NewPCG(seed, 0))
-		y := newTally(t, 30_000, 50)
+		y := newTally(t, 6000, 50)
 		y.crashing(random, func(m *machine) func(dirbucket.Point) {
-			m.left = 1 + random.IntN(600)
+			m.left = 1 + random.IntN(400)
 			return nil
 		})
 	}
@@ -141,7 +141,7 @@ func TestCrashAtPoints(t *testing.T) {
 			seed := rand.Uint64()
 			t.Logf("seed %d", seed)
 			random := rand.New(rand.NewPCG(seed, 0))
-			y := newTally(t, 30_000, 50)
+			y := newTally(t, 6000, 50)
 			y.crashing(random, func(m *machine) func(dirbucket.Point) {
 				left := 1 + random.IntN(20)
 				if point == dirbucket.AtFolderMade {

@@ -20,12 +20,8 @@ func (g *generation) halt(ctx context.Context) {
 	g.ready.Store(false)
 	g.ingresses.stopReading()
 	g.broadcast(core.Halt{})
-	select {
-	case <-g.halted.zero:
-	case <-ctx.Done():
+	if !g.awaitFunctions(ctx) {
 		return
-	case <-time.After(g.node.haltPatience()):
-		g.log.Warn("functions still run; their messages will be invoked again after the next start")
 	}
 	if g.awaitEgresses(ctx, false) {
 		g.wantSoon() // deletes of emitted records alone are no reason for a checkpoint, but at the end they are
@@ -39,6 +35,47 @@ func (g *generation) halt(ctx context.Context) {
 	g.workerStatus() // they have handed over what the last checkpoint committed
 	g.awaitEgresses(ctx, true)
 	g.fail(errors.Join(errHalted, g.flushShards(ctx)))
+}
+
+// awaitFunctions waits until no try is under way, or the halt's patience ends; tries that only wait for the end of an endpoint's trouble
+// do not count. False if ctx ends.
+func (g *generation) awaitFunctions(ctx context.Context) bool {
+	patience := time.NewTimer(g.node.haltPatience())
+	defer patience.Stop()
+	look := time.NewTicker(haltLook)
+	defer look.Stop()
+	for still := 0; still < 2; {
+		select {
+		case <-g.halted.zero:
+			return true
+		case <-ctx.Done():
+			return false
+		case <-patience.C:
+			g.log.Warn("functions still run; their messages will be invoked again after the next start")
+			return true
+		case <-look.C:
+			if still++; g.flying() > 0 {
+				still = 0
+			}
+		}
+	}
+	return true
+}
+
+// haltLook is the time between two looks for tries under way while the node halts.
+const haltLook = 50 * time.Millisecond
+
+// flying is how many tries are at their endpoints; of callers without numbers it counts one.
+func (g *generation) flying() int {
+	n := 0
+	for _, c := range g.callers {
+		if m, ok := c.(measured); ok {
+			n += m.Stats().Flying
+		} else {
+			n++
+		}
+	}
+	return n
 }
 
 // awaitEgresses waits until the egresses of a kind have taken all records, and reports whether they ever got one.

@@ -12,7 +12,7 @@ import (
 
 // After a halt, the start is from the disk: no segment is read from the bucket, and no record is processed again.
 func TestHaltAndStart(t *testing.T) {
-	y := newTally(t, 20_000, 100)
+	y := newTally(t, 8000, 100)
 	var segments atomic.Int64
 	y.config.Bucket = &membucket.Faulty{Under: &membucket.Bucket{}, Hook: func(op membucket.Op) membucket.Fault {
 		if op.Kind == membucket.OpReadRange && !strings.Contains(op.Key, "/control/") {
@@ -20,7 +20,7 @@ func TestHaltAndStart(t *testing.T) {
 		}
 		return membucket.Fault{}
 	}}
-	for stop := 4000; stop < 20_000; stop += 4000 {
+	for stop := 2000; stop < 8000; stop += 2000 {
 		x := y.start().ready()
 		x.eventually("some records are published", func() bool { return len(y.out.Records()) >= stop })
 		x.halt()
@@ -47,10 +47,10 @@ func TestKill(t *testing.T) {
 			seed := rand.Uint64()
 			t.Logf("seed %d", seed)
 			random := rand.New(rand.NewPCG(seed, 0))
-			y := newTally(t, 40_000, 100)
+			y := newTally(t, 10_000, 100)
 			for i := range 6 {
 				x := y.start()
-				stop := min(y.records, len(y.out.Records())+random.IntN(6000))
+				stop := min(y.records, len(y.out.Records())+random.IntN(1500))
 				x.eventually("some records are published", func() bool { return len(y.out.Records()) >= stop })
 				x.kill()
 				if lose(i) {
