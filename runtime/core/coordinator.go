@@ -12,6 +12,7 @@ type Coordinator struct {
 	began    Millis
 	want     Wanting
 	latency  float64 // milliseconds from begin to commit, smoothed
+	measured bool    // a first checkpoint has committed
 	segments map[NodeID]Segment
 	halting  bool
 	alarm    Millis
@@ -190,10 +191,19 @@ func (c *Coordinator) onAppended(ev Appended) {
 		return
 	}
 	c.phase = idle
-	took := float64(c.now - c.began)
-	if c.latency == 0 {
-		c.latency = took
-	}
-	c.latency += (took - c.latency) / 8
+	c.measure(float64(c.now - c.began))
 	c.emit(AnnounceCommit(ev))
+}
+
+// measure takes the time of a checkpoint: down at once, up slowly. The first of a generation waits for shards that are
+// restored, and tells nothing.
+func (c *Coordinator) measure(took float64) {
+	switch {
+	case !c.measured:
+		c.measured = true
+	case c.latency == 0 || took < c.latency:
+		c.latency = took
+	default:
+		c.latency += (took - c.latency) / 8
+	}
 }

@@ -73,6 +73,7 @@ type flight struct {
 	seen    uint64 // successes at its last strike
 	tries   int    // that met trouble
 	strikes int    // of them with a success of others in between
+	silent  int    // in a row without one
 	probe   bool
 }
 

@@ -53,9 +53,11 @@ func (d *Dispatcher) failedAddresses() int {
 // onTrouble keeps a try that met trouble for later. What strikes one Address only becomes its own failure.
 func (d *Dispatcher) onTrouble(inv *Invocation, f flight, o *Outcome, out []DispatchEffect) []DispatchEffect {
 	f.tries++
+	f.silent++
 	if f.strikes == 0 || d.successes > f.seen {
 		f.strikes++
 		f.seen = d.successes
+		f.silent = 1
 	}
 	if f.strikes >= maxStrikes {
 		failed := *o
@@ -66,11 +68,14 @@ func (d *Dispatcher) onTrouble(inv *Invocation, f flight, o *Outcome, out []Disp
 	if f.tries == 1 && d.state == open {
 		d.limit.trouble()
 	}
-	if d.noteTroubled(inv) || d.state != open {
+	if d.noteTroubled(inv) || f.silent >= troubledAlone || d.state != open {
 		d.rest(f, o)
 	}
 	return out
 }
+
+// troubledAlone is after how many troubles of one try, with no success of any in between, the endpoint counts as in trouble.
+const troubledAlone = 3
 
 // noteTroubled reports whether several different tries were struck without a success in between.
 func (d *Dispatcher) noteTroubled(inv *Invocation) bool {

@@ -235,3 +235,16 @@ func (x *running) number(typ, id, state string) int64 {
 	}
 	return 0
 }
+
+// bucketDir is the folder of the bucket.
+func (r *rig) bucketDir() string { return filepath.Join(filepath.Dir(r.config.Data), "bucket") }
+
+// without is which endpoint serves a function type, but for one.
+func without(p node.Parts, gone core.FunctionType) func(core.FunctionType) (core.EndpointID, bool) {
+	return func(t core.FunctionType) (core.EndpointID, bool) {
+		if t == gone {
+			return 0, false
+		}
+		return p.EndpointOf(t)
+	}
+}
