@@ -173,13 +173,9 @@ func (c *coordinatorLoop) append(ctx context.Context, e core.AppendManifest) []c
 		c.gen.fail(err)
 		return nil
 	}
-	entry, err := reign.Append(ctx, checkpoint.Entry{Manifest: m})
-	for attempt := 0; err != nil && reign.Pending(); attempt++ {
-		c.gen.log.Warn("append to the control log: outcome not known yet", "checkpoint", e.Checkpoint, "error", err)
-		if !sleep(ctx, backoff(attempt)) {
-			return nil
-		}
-		entry, err = reign.Settle(ctx)
+	entry, err := c.appendEntry(ctx, reign, checkpoint.Entry{Manifest: m})
+	if ctx.Err() != nil && err != nil {
+		return nil
 	}
 	if errors.Is(err, checkpoint.ErrDeposed) {
 		return c.core.Step(core.Deposed{Reason: err.Error()}, nil)
@@ -198,6 +194,27 @@ func (c *coordinatorLoop) append(ctx context.Context, e core.AppendManifest) []c
 	c.collectable++
 	out := c.core.Step(core.Tick{Now: c.gen.now()}, nil)
 	return c.core.Step(core.Appended{Checkpoint: e.Checkpoint}, out)
+}
+
+// appendEntry appends until the outcome is known. What was not even tried, because the log could not be read after a long pause, it
+// tries again for some time.
+func (c *coordinatorLoop) appendEntry(ctx context.Context, reign *checkpoint.Reign, e checkpoint.Entry) (*checkpoint.Entry, error) {
+	entry, err := reign.Append(ctx, e)
+	for attempt := 0; err != nil && !errors.Is(err, checkpoint.ErrDeposed); attempt++ {
+		if !reign.Pending() && (!retryable(err) || attempt >= restoreTries) {
+			return nil, err
+		}
+		c.gen.log.Warn("append to the control log: not done yet", "checkpoint", e.Manifest.Checkpoint, "error", err)
+		if !sleep(ctx, backoff(attempt)) {
+			return nil, err
+		}
+		if reign.Pending() {
+			entry, err = reign.Settle(ctx)
+		} else {
+			entry, err = reign.Append(ctx, e)
+		}
+	}
+	return entry, err
 }
 
 // usable are the refreshed bases that are newer than the ones the state has.

@@ -167,9 +167,23 @@ func (n *Node) lead(ctx context.Context) (*checkpoint.State, error) {
 			return nil, ignoreEnd(ctx, err)
 		}
 		n.publish(nil)
-		return log.StateBelow(ctx, claim.Number, 8)
+		return n.restorePoint(ctx, claim.Number)
 	}
 	return nil, nil
+}
+
+// restorePoint reads what the manifests below a claim say, trying a few times; nil if ctx ended before.
+func (n *Node) restorePoint(ctx context.Context, claim checkpoint.Number) (*checkpoint.State, error) {
+	for attempt := 0; ; attempt++ {
+		state, err := n.app.Log().StateBelow(ctx, claim, 8)
+		if err == nil || !retryable(err) || attempt == restoreTries {
+			return state, ignoreEnd(ctx, err)
+		}
+		n.cfg.Log.Warn("read the manifests of the restore point", "error", err)
+		if !sleep(ctx, backoff(attempt)) {
+			return nil, nil
+		}
+	}
 }
 
 func ignoreEnd(ctx context.Context, err error) error {

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"sync"
@@ -12,8 +13,10 @@ import (
 	"github.com/stateway/stateway/runtime/shard"
 )
 
-// restorers is how many shards are restored at a time.
-const restorers = 4
+const (
+	restorers    = 4  // shards that are restored at a time
+	restoreTries = 10 // more tries, over some ten seconds, of what reads the bucket before it is given up
+)
 
 // lineageText is a lineage as a shard's store keeps it.
 func lineageText(l checkpoint.Lineage) string { return fmt.Sprintf("%d-%016x", l.Generation, l.Nonce) }
@@ -92,7 +95,19 @@ func (g *generation) openStore(state *checkpoint.State, past checkpoint.ShardPas
 	return store, nil
 }
 
+// restoreBase fetches a base. It tries again a few times: not every error tells whether the bucket, the disk or the base is at fault.
 func (g *generation) restoreBase(ctx context.Context, store *shard.Store, b *checkpoint.Base) error {
+	for attempt := 0; ; attempt++ {
+		err := g.tryBase(ctx, store, b)
+		final := attempt == restoreTries || !retryable(err) || errors.Is(err, shard.ErrStore) || errors.Is(err, shard.ErrBase)
+		if err == nil || final || !sleep(ctx, backoff(attempt)) {
+			return err
+		}
+		g.log.Warn("read a base", "shard", b.Shard, "checkpoint", b.Checkpoint, "error", err)
+	}
+}
+
+func (g *generation) tryBase(ctx context.Context, store *shard.Store, b *checkpoint.Base) error {
 	r, err := store.Restore()
 	if err != nil {
 		return err

@@ -40,11 +40,14 @@ func (n *Node) ownClaim(ctx context.Context, log *checkpoint.Log, tail checkpoin
 // mayTakeOver reports whether the leader of a log that stands still cannot be reached.
 func (n *Node) mayTakeOver(ctx context.Context, log *checkpoint.Log, tail checkpoint.Tail) bool {
 	c, err := lastClaim(ctx, log, tail)
-	if err != nil || c == nil {
-		// The claim may have been cut off the log; whoever made it has appended nothing for the lease time.
-		return retryable(err)
+	switch {
+	case errors.Is(err, checkpoint.ErrCut):
+		return true // the claim was cut off the log; whoever made it has appended nothing for the lease time
+	case err != nil:
+		n.cfg.Log.Warn("read the claim of the process that leads", "error", err)
+		return false // the bucket's trouble says nothing about the leader
 	}
-	return c.Contact == "" || !answers(ctx, c.Contact, c.Nonce, n.cfg.Lease)
+	return c == nil || c.Contact == "" || !answers(ctx, c.Contact, c.Nonce, n.cfg.Lease)
 }
 
 // NonceHeader names the header in which /healthz tells the nonce of the process that leads.
