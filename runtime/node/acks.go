@@ -111,6 +111,7 @@ type requests struct {
 	mu   sync.Mutex
 	next uint64              // guarded by mu
 	open map[uint64]chan any // of capacity 1; guarded by mu
+	over bool                // guarded by mu
 }
 
 func newRequests() *requests { return &requests{open: map[uint64]chan any{}} }
@@ -120,7 +121,11 @@ func (r *requests) add() (uint64, <-chan any) {
 	defer r.mu.Unlock()
 	r.next++
 	c := make(chan any, 1)
-	r.open[r.next] = c
+	if r.over {
+		close(c)
+	} else {
+		r.open[r.next] = c
+	}
 	return r.next, c
 }
 
@@ -133,10 +138,11 @@ func (r *requests) answer(id uint64, answer any) {
 	}
 }
 
-// stop closes the channels of those who wait.
+// stop closes the channels of those who wait, and of those who still come.
 func (r *requests) stop() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.over = true
 	for id, c := range r.open {
 		close(c)
 		delete(r.open, id)

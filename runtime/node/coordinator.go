@@ -17,7 +17,7 @@ type coordinatorLoop struct {
 	core  *core.Coordinator     // owned by run
 	state *checkpoint.State     // owned by run
 	waste *checkpoint.Collector // owned by run
-	gone  []string              // partitions to be forgotten with the next manifest; guarded by mu
+	gone  map[string][]string   // positions to be forgotten with the next manifest, by ingress; guarded by mu
 	bases []*checkpoint.Base    // to be named by the next manifest; guarded by mu
 
 	collectable int // checkpoints since the last step of the garbage collection; owned by run
@@ -164,7 +164,7 @@ func (c *coordinatorLoop) append(ctx context.Context, e core.AppendManifest) []c
 	commit := e.Segments[0].Ref.(checkpoint.Commit)
 	c.mu.Lock()
 	commit.Bases, c.bases = c.usable(c.bases), nil
-	commit.Gone, c.gone = c.gone, nil
+	commit.Gone = c.forgotten(commit.Positions)
 	c.mu.Unlock()
 	commit.Time = max(commit.Time, c.state.Time)
 	reign := c.gen.node.reign
@@ -215,6 +215,30 @@ func (c *coordinatorLoop) appendEntry(ctx context.Context, reign *checkpoint.Rei
 		}
 	}
 	return entry, err
+}
+
+// forget has the next manifest forget positions of an ingress: these, and none that were named for it before.
+func (c *coordinatorLoop) forget(ingressID string, names []string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.gone == nil {
+		c.gone = map[string][]string{}
+	}
+	c.gone[ingressID] = names
+}
+
+// forgotten are the positions to forget, but for those that move. It is called with mu held.
+func (c *coordinatorLoop) forgotten(moved map[string][]byte) []string {
+	var names []string
+	for _, list := range c.gone {
+		for _, name := range list {
+			if _, moves := moved[name]; !moves {
+				names = append(names, name)
+			}
+		}
+	}
+	clear(c.gone)
+	return names // Next sorts them
 }
 
 // usable are the refreshed bases that are newer than the ones the state has.

@@ -40,6 +40,7 @@ type source struct {
 	running map[string]bool // partitions that are read or were ended; owned by discover
 	again   chan struct{}   // of capacity 1: look for partitions now
 	reading atomic.Bool     // partitions were found once
+	ends    int             // partitions whose ends are committed; owned by committed
 }
 
 // positionName is the name under which a manifest keeps a partition's position.
@@ -122,15 +123,18 @@ func (d *ingressDriver) committed(n core.CheckpointID, positions map[string][]by
 	}
 	for _, s := range d.sources {
 		at := map[string][]byte{}
-		ended := false
+		ends := 0
 		for _, p := range known(s.id, positions) {
 			at[p.ID] = p.Position
-			ended = ended || p.Ended
+			if p.Ended {
+				ends++
+			}
 		}
 		s.in.Committed(n, at)
-		if ended {
-			s.lookAgain()
+		if ends > s.ends {
+			s.lookAgain() // there may be children now
 		}
+		s.ends = ends
 	}
 }
 
@@ -186,6 +190,7 @@ func (s *source) discover(ctx context.Context) {
 func (s *source) begin(ctx context.Context, parts []ingress.Partition) bool {
 	g := s.driver.gen
 	committed := g.coordinator.committedState().Positions
+	g.coordinator.forget(s.id, s.missing(known(s.id, committed), parts))
 	var fresh []ingress.Partition
 	for _, p := range parts {
 		if s.running[p.ID] {
@@ -213,6 +218,20 @@ func (s *source) begin(ctx context.Context, parts []ingress.Partition) bool {
 		g.wantSoon()
 	}
 	return ctx.Err() == nil
+}
+
+// missing names the known partitions that are not among parts. One that is being read is left alone until it has ended.
+func (s *source) missing(known, parts []ingress.Partition) []string {
+	var names []string
+	for _, k := range known {
+		listed := slices.ContainsFunc(parts, func(p ingress.Partition) bool { return p.ID == k.ID })
+		if listed || (s.running[k.ID] && !k.Ended) {
+			continue
+		}
+		delete(s.running, k.ID)
+		names = append(names, positionName(s.id, k.ID))
+	}
+	return names
 }
 
 // fixed waits until a checkpoint holds a position of the partition.
