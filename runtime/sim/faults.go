@@ -126,7 +126,7 @@ type profile struct {
 	crashAfterUpload, crashAfterAppend, crashAfterCommit        float64
 	workerStalled, linkSlow                                     float64
 	large, poison                                               float64
-	calm                                                        bool // no nemesis
+	calm, storm                                                 bool // no nemesis; much traffic all the time
 	weights                                                     [numNemesis]int
 }
 
@@ -167,6 +167,11 @@ func (s *Sim) drawProfile() {
 	p.large, p.poison = rate(0.2), rate(0.15)
 	if s.chance(0.12) { // a few Addresses with much mail
 		p.addresses, p.large, p.callSlow = 1+s.rng.IntN(3), 0.4, 0.3
+	}
+	if s.chance(0.15) { // many checkpoints whose cuts spread slowly, and crashes behind them
+		p.nodes, p.every = 2+s.rng.IntN(2), 20
+		p.linkSlow, p.crashAfterCommit, p.storm, p.partitions = 0.25, 0.3, true, 4
+		p.callSlow, p.callFailed, p.bucketSlow, p.bucketFailed, p.bucketLost = 0, 0, 0, 0, 0
 	}
 	p.calm = s.chance(0.1)
 	for i := range p.weights {

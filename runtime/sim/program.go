@@ -167,13 +167,17 @@ func application() *core.Application {
 func (s *Sim) wave() {
 	s.note("wave", 0, 0)
 	span := int64(3_000) << s.rng.IntN(11) // µs: from a burst to a trickle
+	records := 4 + s.rng.IntN(28)
+	if s.profile.storm {
+		records, span = 60, 150_000
+	}
 	for _, src := range s.sources {
 		at := s.now
-		for range 4 + s.rng.IntN(28) {
-			at += s.rng.Int64N(span/16 + 1)
+		for range records {
+			at += s.rng.Int64N(2*span/int64(records) + 1)
 			rec := record{at: at}
 			for range 1 + s.rng.IntN(4)/3 {
-				p := s.newProgram(nil, s.rng.IntN(len(s.model.addrs)), 12)
+				p := s.newProgram(nil, s.rng.IntN(len(s.model.addrs)), 4+s.rng.IntN(24))
 				src.next[p.target]++
 				rec.messages, rec.seqs = append(rec.messages, p), append(rec.seqs, src.next[p.target])
 				s.model.roots = append(s.model.roots, p)

@@ -58,7 +58,7 @@ type Result struct {
 }
 
 // minSteps is how many events a run has at least while things go wrong.
-const minSteps = 5000
+const minSteps = 9000
 
 const start = int64(1_700_000_000_000) * 1000 // µs: what the clocks show when a run begins
 
@@ -111,7 +111,7 @@ func (s *Sim) run() {
 	s.after(operatorEvery, s.operate)
 	s.wave()
 	for s.steps < minSteps {
-		s.runFor(s.spread(300_000))
+		s.runFor(s.spread(60_000))
 		if s.sourcesDone() {
 			s.wave()
 		}
