@@ -134,7 +134,7 @@ func (w *Worker) onApplied(ev Applied) {
 	w.trimTimers(sh)
 	w.spilled = false
 	w.spill()
-	w.evict()
+	w.evict(evictSteps)
 }
 
 // settle forgets what overlays knew beyond the store, once no read that is older is under way.

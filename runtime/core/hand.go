@@ -2,9 +2,13 @@ package core
 
 // hand goes round over the instances in memory, as a clock's hand does, and evicts those that were not used since it last passed
 // (Corbató, "A Paging Experiment with the Multics System", 1968).
-type hand struct{ at *instance }
+type hand struct {
+	at    *instance
+	looks int // that instances added since the last look are good for
+}
 
 func (h *hand) add(in *instance) {
+	h.looks += looksPerInstance
 	if h.at == nil {
 		in.older, in.newer = in, in
 		h.at = in
@@ -25,11 +29,18 @@ func (h *hand) remove(in *instance) {
 	}
 }
 
-const evictSteps = 2048 // instances that one event looks at
+const (
+	evictSteps       = 2048 // instances that one event looks at, beside those for new ones
+	looksPerInstance = 4    // twice what it takes to pass over one and to evict it
+)
 
-// evict drops instances that nothing needs until the cache is within its budget.
-func (w *Worker) evict() {
-	for range evictSteps {
+// evict drops instances that nothing needs until the cache is within its budget. If it is far beyond, and those that could go wait for
+// the stores to hold what they changed, it asks for a checkpoint.
+func (w *Worker) evict(looks int) {
+	looks += w.hand.looks
+	w.hand.looks = 0
+	young := 0
+	for range looks {
 		in := w.hand.at
 		if in == nil || w.cacheBytes <= w.cfg.Memory/2 {
 			return
@@ -38,8 +49,14 @@ func (w *Worker) evict() {
 		switch {
 		case in.used:
 			in.used = false
-		case in.idle() && !in.ready && in.lastEpoch <= Epoch(in.shard.applied):
+		case !in.idle() || in.ready:
+		case in.lastEpoch <= Epoch(in.shard.applied):
 			in.shard.forget(in)
+		default:
+			young++
 		}
+	}
+	if young > looks/2 && w.cacheBytes > w.cfg.Memory*3/4 {
+		w.hurry()
 	}
 }

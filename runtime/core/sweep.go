@@ -63,7 +63,7 @@ func (w *Worker) onExpiringRead(ev ExpiringRead) {
 	if w.sweepNext = ev.Next; ev.Next == nil {
 		w.nextSweepShard()
 	}
-	w.evict()
+	w.evict(evictSteps)
 }
 
 // sweepState deletes a stored state whose time is over, unless memory knows a later access.

@@ -147,6 +147,7 @@ func (w *Worker) Step(ev Event, out []Effect) []Effect {
 	w.retryDue()
 	w.serve()
 	w.sweep()
+	w.evict(0)
 	w.flush()
 	out, w.out = w.out, nil
 	return out
