@@ -200,7 +200,7 @@ func (s *source) begin(ctx context.Context, parts []ingress.Partition) bool {
 		if p.Ended {
 			continue
 		}
-		sink := s.driver.newSink(s, p)
+		sink := s.driver.newSink(s, p, len(parts))
 		if _, fixed := committed[sink.name]; !p.Volatile && !fixed {
 			fresh = append(fresh, p)
 			sink.worker.inbox.put(core.Records{Partition: sink.id, Name: sink.name, Position: encodePosition(false, p.Position)})
@@ -277,8 +277,8 @@ func (s *source) read(ctx context.Context, p ingress.Partition, sink *partitionS
 	}
 }
 
-// newSink makes the sink of a partition, on the next worker in turn.
-func (d *ingressDriver) newSink(s *source, p ingress.Partition) *partitionSink {
+// newSink makes the sink of a partition, one of so many, on the next worker in turn.
+func (d *ingressDriver) newSink(s *source, p ingress.Partition, partitions int) *partitionSink {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	w := d.gen.workers[d.next%len(d.gen.workers)]
@@ -286,7 +286,7 @@ func (d *ingressDriver) newSink(s *source, p ingress.Partition) *partitionSink {
 	sink := &partitionSink{
 		gen: d.gen, name: positionName(s.id, p.ID), volatile: p.Volatile, worker: w,
 		id:   core.PartitionID(len(d.sinks) + 1), //nolint:gosec // few
-		left: d.gen.node.partitionBudget(),
+		left: d.gen.node.partitionBudget(partitions),
 		room: make(chan struct{}, 1),
 		gone: make(chan struct{}),
 	}

@@ -73,6 +73,15 @@ func TestAnEndIsLookedAtOnce(t *testing.T) {
 	}
 }
 
+func TestPartitionsShareTheirCredit(t *testing.T) {
+	n := &Node{cfg: Config{Memory: 512 << 20}}
+	for partitions, want := range map[int]int64{1: 8 << 20, 8: 8 << 20, 64: 1 << 20, 100_000: 64 << 10} {
+		if got := n.partitionBudget(partitions); got != want {
+			t.Errorf("credit of one of %d partitions: %d bytes, want %d", partitions, got, want)
+		}
+	}
+}
+
 func TestQuestionsAfterTheEndAreAnswered(t *testing.T) {
 	r := newRequests()
 	_, before := r.add()

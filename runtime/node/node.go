@@ -312,9 +312,10 @@ func (n *Node) memTable() int {
 	return int(min(max(share, 256<<10), 4<<20))
 }
 
-// partitionBudget is the credit of one ingress partition, in bytes.
-func (n *Node) partitionBudget() int64 {
-	return max(256<<10, n.cfg.Memory/64)
+// partitionBudget is the credit of one of an ingress's partitions, in bytes: an eighth of the memory for all of them together, unless
+// they are very many.
+func (n *Node) partitionBudget(partitions int) int64 {
+	return max(64<<10, n.cfg.Memory/8/int64(max(8, partitions)))
 }
 
 // haltPatience is how long a halting node waits for functions that still run.

@@ -53,6 +53,9 @@ func (n *Node) mayTakeOver(ctx context.Context, log *checkpoint.Log, tail checkp
 // NonceHeader names the header in which /healthz tells the nonce of the process that leads.
 const NonceHeader = "Stateway-Nonce"
 
+// direct asks another process of the application, past any proxy, and keeps no connection.
+var direct = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+
 // answers reports whether the process with the nonce answers at the contact.
 func answers(ctx context.Context, contact string, nonce uint64, patience time.Duration) bool {
 	ctx, cancel := context.WithTimeout(ctx, max(patience, 100*time.Millisecond))
@@ -61,7 +64,7 @@ func answers(ctx context.Context, contact string, nonce uint64, patience time.Du
 	if err != nil {
 		return false
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := direct.Do(req)
 	if err != nil {
 		return false
 	}
