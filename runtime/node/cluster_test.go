@@ -2,6 +2,7 @@ package node_test
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"os"
 	"path/filepath"
@@ -9,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/stateway/stateway/runtime/checkpoint"
+	"github.com/stateway/stateway/runtime/checkpoint/bootclock"
 	"github.com/stateway/stateway/runtime/node"
 	"github.com/stateway/stateway/runtime/shard"
 )
@@ -73,7 +75,7 @@ func TestDeposed(t *testing.T) {
 
 func openApplication(t *testing.T, b checkpoint.Bucket) *checkpoint.Application {
 	t.Helper()
-	app, err := checkpoint.OpenApplication(context.Background(), b, "test", checkpoint.Options{})
+	app, err := checkpoint.OpenApplication(context.Background(), b, "test", checkpoint.Options{Random: rand.Reader, Clock: bootclock.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,6 +127,8 @@ func TestDropped(t *testing.T) {
 	x.eventually("something is published", func() bool { return len(y.out.Records()) > 100 })
 	y.out.Fail(errors.New("down")) // records stay
 	x.eventually("there are records that wait", func() bool { return x.metric("stateway_egress_unpublished") > 100 })
+	last := x.metric("stateway_checkpoint_last_number")
+	x.eventually("they are committed", func() bool { return x.metric("stateway_checkpoint_last_number") > last+2 })
 	x.kill()
 	whole := y.parts
 	for _, c := range []struct {

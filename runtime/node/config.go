@@ -32,6 +32,9 @@ type Config struct {
 	CheckpointEvery time.Duration
 	// Lease is how long a node that does not hold the dead one's data directory waits before it takes over. Zero means two seconds.
 	Lease time.Duration
+	// HaltPatience is how long a halting node waits for functions that still run. Zero means ten seconds. What they were given is
+	// invoked again after the next start.
+	HaltPatience time.Duration
 	// Memory bounds messages, overlays, cached state and block cache, in bytes. Zero means 512 MiB. The process needs
 	// about half as much again.
 	Memory int64
@@ -103,6 +106,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Lease == 0 {
 		c.Lease = 2 * time.Second
+	}
+	if c.HaltPatience == 0 {
+		c.HaltPatience = 10 * time.Second
 	}
 	if c.Memory == 0 {
 		c.Memory = 512 << 20

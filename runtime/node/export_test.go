@@ -13,6 +13,3 @@ func (n *Node) Kill() bool {
 	}
 	return g != nil
 }
-
-// PatienceOfHalt is how long a halting node waits for functions.
-func (n *Node) PatienceOfHalt() int64 { return int64(n.haltPatience()) }

@@ -40,7 +40,7 @@ func (g *generation) halt(ctx context.Context) {
 // awaitFunctions waits until no try is under way, or the halt's patience ends; tries that only wait for the end of an endpoint's trouble
 // do not count. False if ctx ends.
 func (g *generation) awaitFunctions(ctx context.Context) bool {
-	patience := time.NewTimer(g.node.haltPatience())
+	patience := time.NewTimer(g.node.cfg.HaltPatience)
 	defer patience.Stop()
 	look := time.NewTicker(haltLook)
 	defer look.Stop()

@@ -318,9 +318,6 @@ func (n *Node) partitionBudget(partitions int) int64 {
 	return max(64<<10, n.cfg.Memory/8/int64(max(8, partitions)))
 }
 
-// haltPatience is how long a halting node waits for functions that still run.
-func (n *Node) haltPatience() time.Duration { return 10 * time.Second }
-
 // checkReady notes, once, that every shard serves and every ingress is read.
 func (g *generation) checkReady() {
 	if g.pending.Load() > 0 || !g.ingresses.isReading() || !g.ready.CompareAndSwap(false, true) {
