@@ -136,16 +136,22 @@ func without(mail []*Message, from int, m *Message) []*Message {
 
 // acceptFirst accepts a message whose dedupe id is new, and keeps the id.
 func (w *Worker) acceptFirst(in *instance, m *Message, e Epoch) {
-	sh := in.shard
+	old := in.shard.dedupes[dedupeKey{m.Target, m.Dedupe}]
+	w.keepID(m, in.shard.overlayOf(e), old)
+	if old != nil && old.row.epoch == 0 && e < w.epoch {
+		w.keepID(m, in.shard.overlay(), nil) // behind the delete that the sweep has put there
+	}
+	w.accept(in, m, e)
+}
+
+// keepID makes the dedupe id of a message a row. Old is the row of the id that memory knows, nil if there is none.
+func (w *Worker) keepID(m *Message, o *Overlay, old *dedupeRow) {
 	d := &dedupeRow{target: m.Target, hash: m.hash, id: m.Dedupe, until: w.now + w.cfg.DedupeFor}
-	key := dedupeKey{m.Target, m.Dedupe}
-	o := sh.overlayOf(e)
-	if old := sh.dedupes[key]; old != nil && old.row.epoch == o.Epoch {
+	if old != nil && old.row.epoch == o.Epoch {
 		o.remove(&old.row) // it ran out within the epoch
 	}
 	o.put(&d.row, d, int64(len(m.Dedupe)+len(m.Target.ID)+8))
 	o.dedupes = append(o.dedupes, d)
 	o.expires = true
-	sh.dedupes[key] = d
-	w.accept(in, m, e)
+	w.shards[o.Shard].dedupes[dedupeKey{m.Target, m.Dedupe}] = d
 }
