@@ -1,95 +1,152 @@
-package node
+package node_test
 
 import (
-	"slices"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
 	"testing"
 
-	"github.com/stateway/stateway/runtime/checkpoint"
+	stateway "github.com/stateway/stateway/lambda-sdk"
 	"github.com/stateway/stateway/runtime/core"
 	"github.com/stateway/stateway/runtime/ingress"
+	source "github.com/stateway/stateway/runtime/ingress/memory"
 )
 
-// stream is an ingress that only counts.
-type stream struct {
-	ingress.Ingress
-	committed int
+// counters serves test/count and test/other, which count.
+func counters() *stateway.App {
+	app := stateway.New()
+	app.Function("test/count", increment, count)
+	app.Function("test/other", increment, count)
+	return app
 }
 
-func (s *stream) Committed(core.CheckpointID, map[string][]byte) { s.committed++ }
+// record is a record for an id.
+func record(id string) ingress.Record { return ingress.Record{Key: id, Typename: ingress.TypeLong} }
 
-func testSource(positions map[string][]byte) (*source, *stream) {
-	g := &generation{coordinator: &coordinatorLoop{
-		wake: make(chan struct{}, 1), last: &checkpoint.State{Positions: positions},
-	}}
-	in := &stream{}
-	s := &source{
-		id: "in/stream", driver: &ingressDriver{gen: g, cancel: func() {}}, in: in,
-		running: map[string]bool{}, again: make(chan struct{}, 1),
-	}
-	s.driver.sources = []*source{s}
-	return s, in
-}
-
-// The positions of partitions that the ingress lists no more go with the next manifest: tombstones of closed shards above all.
-func TestPartitionsThatAreListedNoMoreAreForgotten(t *testing.T) {
-	s, _ := testSource(map[string][]byte{
-		"in/stream closed": encodePosition(true, []byte("9")), "in/stream moved": encodePosition(false, []byte("3")),
-		"in/stream kept": encodePosition(true, []byte("9")), "in/stream read": encodePosition(false, []byte("4")),
-		"in/other x": encodePosition(true, []byte("1")), "in/stream away": encodePosition(false, []byte("5")),
-	})
-	s.running["read"], s.running["closed"] = true, true
-	if !s.begin(t.Context(), []ingress.Partition{{ID: "kept", Ended: true}}) {
-		t.Fatal("begin says that it is over")
-	}
-	c := s.driver.gen.coordinator
-	got := c.forgotten(map[string][]byte{"in/stream moved": nil})
-	slices.Sort(got)
-	if want := []string{"in/stream away", "in/stream closed"}; !slices.Equal(got, want) {
-		t.Errorf("forgotten: %q, want %q", got, want)
-	}
-	if again := c.forgotten(nil); len(again) > 0 || s.running["closed"] {
-		t.Errorf("forgotten again: %q, running %v", again, s.running)
-	}
-}
-
-// The end of a partition asks for the list of partitions once, not with every checkpoint that remembers it.
-func TestAnEndIsLookedAtOnce(t *testing.T) {
-	s, in := testSource(nil)
-	positions := map[string][]byte{"in/stream a": encodePosition(true, []byte("9")), "in/stream b": encodePosition(false, []byte("3"))}
-	looked := 0
-	for n := range core.CheckpointID(4) {
-		if n == 2 {
-			positions["in/stream b"] = encodePosition(true, []byte("4"))
+// Routers drop, pass on and fan out, several for one stream, and several ingresses feed the same Addresses.
+func TestRouters(t *testing.T) {
+	r := newRig(t, counters())
+	pick := func(rec ingress.Record, out []*core.Message) ([]*core.Message, error) {
+		switch {
+		case strings.HasPrefix(rec.Key, "drop"):
+			return out, nil
+		case strings.HasPrefix(rec.Key, "fan"):
+			return ingress.Targets("test/count", "test/count", "test/other")(rec, out)
 		}
-		s.driver.committed(n+1, positions)
-		select {
-		case <-s.again:
-			looked++
-		default:
-		}
+		return ingress.Targets("test/count")(rec, out)
 	}
-	if in.committed != 4 || looked != 2 {
-		t.Errorf("told of %d commits, want 4; looked for partitions %d times, want 2", in.committed, looked)
+	first := source.NewLog(source.Options{Router: ingress.Chain(pick, ingress.Targets("test/other"))})
+	second := source.NewLog(source.Options{Router: ingress.Targets("test/count")})
+	first.AddPartition("p")
+	second.AddPartition("p") // of the same name, in another ingress
+	r.reads("test/first", first)
+	r.reads("test/second", second)
+	x := r.start().ready()
+	for range 10 {
+		first.Append("p", record("drop"), record("pass"), record("fan"))
+		second.Append("p", record("pass"))
+	}
+	x.kill()
+	x = r.start().ready()
+	for _, want := range []struct {
+		address string
+		count   int64
+	}{
+		{"test/count/drop", 0},
+		{"test/other/drop", 10},
+		{"test/count/pass", 20},
+		{"test/other/pass", 10},
+		{"test/count/fan", 20},
+		{"test/other/fan", 20},
+	} {
+		i := strings.LastIndexByte(want.address, '/')
+		typ, id := want.address[:i], want.address[i+1:]
+		x.eventually(fmt.Sprintf("%s counted %d", want.address, want.count), func() bool { return x.number(typ, id, "count") == want.count })
 	}
 }
 
-func TestPartitionsShareTheirCredit(t *testing.T) {
-	n := &Node{cfg: Config{Memory: 512 << 20}}
-	for partitions, want := range map[int]int64{1: 8 << 20, 8: 8 << 20, 64: 1 << 20, 100_000: 64 << 10} {
-		if got := n.partitionBudget(partitions); got != want {
-			t.Errorf("credit of one of %d partitions: %d bytes, want %d", partitions, got, want)
-		}
+// An end is remembered, children are read when it has committed, and partitions that appear are found, over restarts.
+func TestPartitionsEndAndAppear(t *testing.T) {
+	r := newRig(t, counters())
+	log := source.NewLog(source.Options{Router: ingress.Targets("test/count")})
+	log.AddPartition("parent")
+	r.reads("test/log", log)
+	x := r.start().ready()
+	log.AddPartition("child", "parent")
+	log.Append("child", record("a"))
+	log.Append("parent", record("a"), record("a"))
+	x.eventually("the parent is read", func() bool { return x.number("test/count", "a", "count") == 2 })
+	log.End("parent")
+	x.eventually("the child is read", func() bool { return x.number("test/count", "a", "count") == 3 })
+	x.kill()
+	log.AddPartition("late")
+	log.Append("late", record("a"))
+	x = r.start().ready()
+	x.eventually("the late partition is read, and nothing again", func() bool { return x.number("test/count", "a", "count") == 4 })
+	log.Forget("parent")
+	log.Append("child", record("a"))
+	x.eventually("the child goes on", func() bool { return x.number("test/count", "a", "count") == 5 })
+	x.halt()
+	x = r.start().ready()
+	log.Append("late", record("b"))
+	x.eventually("the late partition goes on", func() bool { return x.number("test/count", "b", "count") == 1 })
+	if got := x.number("test/count", "a", "count"); got != 5 {
+		t.Errorf("a counted %d, want 5", got)
 	}
 }
 
-func TestQuestionsAfterTheEndAreAnswered(t *testing.T) {
-	r := newRequests()
-	_, before := r.add()
-	r.stop()
-	_, after := r.add()
-	for _, c := range []<-chan any{before, after} {
-		if _, ok := <-c; ok {
-			t.Error("an answer came from nowhere")
-		}
+// A partition that fails is read again from where it was; the others go on meanwhile.
+func TestPartitionFails(t *testing.T) {
+	r := newRig(t, counters())
+	log := source.NewLog(source.Options{Router: ingress.Targets("test/count")})
+	log.AddPartition("good")
+	log.AddPartition("bad")
+	r.reads("test/log", log)
+	log.Append("bad", record("bad"))
+	x := r.start().ready()
+	x.eventually("the bad partition is read", func() bool { return x.number("test/count", "bad", "count") == 1 })
+	log.Fail("bad", errors.New("no connection"))
+	log.Append("bad", record("bad"), record("bad"))
+	log.Append("good", record("good"))
+	x.eventually("the good partition goes on", func() bool { return x.number("test/count", "good", "count") == 1 })
+	log.Fail("bad", nil)
+	x.eventually("the bad partition goes on", func() bool { return x.number("test/count", "bad", "count") == 3 })
+}
+
+// The start of a partition is fixed before it is read: a kill before the first record does not skip.
+func TestLatestIsFixed(t *testing.T) {
+	r := newRig(t, counters())
+	log := source.NewLog(source.Options{Router: ingress.Targets("test/count"), Latest: true})
+	log.AddPartition("p")
+	log.Append("p", record("before"))
+	r.reads("test/log", log)
+	x := r.start().ready()
+	x.eventually("the start is committed", func() bool { _, at := log.Committed(); return at["p"] != nil })
+	x.kill()
+	log.Append("p", record("after"))
+	x = r.start().ready()
+	x.eventually("what came meanwhile is read", func() bool { return x.number("test/count", "after", "count") == 1 })
+	if got := x.number("test/count", "before", "count"); got != 0 {
+		t.Errorf("what was there before counted %d", got)
+	}
+}
+
+// Questions about Addresses end with the caller's patience.
+func TestQuestionsEnd(t *testing.T) {
+	r := newRig(t, counters())
+	x := r.start().ready()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := x.Addresses(ctx, 1); err != nil && !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	info, err := x.Address(t.Context(), core.Address{Type: "test/count", ID: "nobody"})
+	if err != nil || info.Status != "not in memory" {
+		t.Errorf("got %+v, %v", info, err)
+	}
+	x.halt()
+	if err := x.Resume(t.Context(), core.Address{Type: "test/count", ID: "nobody"}); err == nil {
+		t.Error("a node that has ended resumes")
 	}
 }

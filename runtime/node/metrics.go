@@ -94,8 +94,22 @@ var (
 	descCache         = desc("shard_cache_bytes", "Bytes in the block cache.")
 )
 
+// descs are all of them: most are there only while a generation runs.
+var descs = []*prometheus.Desc{
+	descCheckpoints, descCheckpoint, descCheckpointNow, descCommitted, descGeneration, descSegments, descSegmentBytes,
+	descRowBytes, descEncoded, descRows, descBases, descBaseBytes, descCollected, descRequests, descLimit, descFlying,
+	descQueued, descTrouble, descTries, descInvocations, descMessages, descFailures, descSent, descConsumed, descStale,
+	descRepeats, descTimers, descExpired, descDead, descDeadDropped, descHeld, descTroubled, descReady, descInFlight, descEgress,
+	descUnpublished, descMemory, descBacklog, descInstances, descShardBytes, descCache,
+}
+
 // Describe implements prometheus.Collector.
-func (n *Node) Describe(out chan<- *prometheus.Desc) { prometheus.DescribeByCollect(n, out) }
+func (n *Node) Describe(out chan<- *prometheus.Desc) {
+	for _, d := range descs {
+		out <- d
+	}
+	n.metrics.cuts.Describe(out)
+}
 
 // Collect implements prometheus.Collector. It asks each worker for its numbers.
 func (n *Node) Collect(out chan<- prometheus.Metric) {
