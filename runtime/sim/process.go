@@ -90,12 +90,13 @@ func (p *process) crash(why string) {
 	p.alive = false
 	p.m.proc = nil
 	p.m.disk.Fault(nil)
-	p.m.disk.Crash(func(core.ShardID) bool {
-		late := p.s.chance(0.5)
-		if late {
+	late := p.s.rng.Uint64() // a bit for each shard: the disk asks in any order
+	p.m.disk.Crash(func(id core.ShardID) bool {
+		kept := late>>(id%64)&1 == 1
+		if kept {
 			p.s.count(LateStore)
 		}
-		return late
+		return kept
 	})
 	p.s.after(p.s.spread(400_000), func() {
 		if p.m.proc == nil {

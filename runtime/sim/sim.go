@@ -112,7 +112,7 @@ func (s *Sim) run() {
 	s.wave()
 	for s.steps < minSteps {
 		s.runFor(s.spread(60_000))
-		if s.sourcesDone() {
+		if s.sourcesDone() && s.backlog() < mostBacklog {
 			s.wave()
 		}
 	}
@@ -121,10 +121,26 @@ func (s *Sim) run() {
 	s.judge()
 }
 
+const mostBacklog = 64 << 10 // bytes of waiting messages beyond which no work is added
+
+// backlog is how many bytes of messages wait, as far as is known.
+func (s *Sim) backlog() (n int64) {
+	for _, m := range s.machines {
+		if m.proc == nil || m.proc.gen == nil {
+			continue
+		}
+		for _, w := range m.proc.gen.workers {
+			gs := w.core.Gauges()
+			n += gs.MailBytes + gs.DiskBytes
+		}
+	}
+	return n
+}
+
 // calm ends all faults.
 func (s *Sim) calm() {
 	s.note("calm", 0, 0)
-	s.faulting = false
+	s.faulting, s.active = false, s.now
 	s.outage, s.noEgress = 0, 0
 	for _, m := range s.machines {
 		m.disk.Fault(nil)
@@ -139,16 +155,15 @@ func (s *Sim) calm() {
 }
 
 const (
-	drainWithin = 180_000_000 // µs until which a calm cluster must have drained
-	quietFor    = 2_500_000   // µs without anything happening, for a cluster to count as drained
+	stillWithin = 30_000_000 // µs without anything happening, after which a calm cluster that is not drained is stuck
+	quietFor    = 2_500_000  // µs without anything happening, for a cluster to count as drained
 )
 
 // drain waits until everything has been done.
 func (s *Sim) drain() {
-	end := s.now + drainWithin
 	leaps := 0
 	for leaps < 3 {
-		if s.now > end {
+		if s.now-s.active > stillWithin {
 			s.fail("the cluster does not drain: %s", s.stuck())
 		}
 		s.runFor(500_000)
