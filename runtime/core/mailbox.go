@@ -192,6 +192,9 @@ func (w *Worker) onMailboxLoaded(ev MailboxLoaded) {
 		in.behind = nil
 	}
 	w.track(in)
+	if len(in.drops) > 0 {
+		w.dropNow(in)
+	}
 	w.offer(in)
 }
 

@@ -23,11 +23,19 @@ func (w *Worker) onDrop(ev Drop) {
 		return
 	}
 	in.drops = append(in.drops, ev.Request)
-	if in.startable(w.now) && len(in.mail) > 0 {
-		w.dropHead(in) // it needs no try, so it waits neither for a window nor for a budget
-		return
+	w.dropNow(in)
+}
+
+// dropNow drops the head message that an operator wants dropped, or reads it back, unless a try has it. It needs no try, so it waits neither
+// for a window nor for a budget.
+func (w *Worker) dropNow(in *instance) {
+	switch {
+	case !in.startable(w.now):
+	case len(in.mail) > 0:
+		w.dropHead(in)
+	default:
+		w.fetch(in)
 	}
-	w.offer(in)
 }
 
 // dropHead drops the head message for an operator, and lets the Address go on.
