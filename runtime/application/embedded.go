@@ -3,6 +3,7 @@ package application
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/stateway/stateway/faas/embedded"
@@ -95,10 +96,19 @@ func (s *scratch) fill(inv *core.Invocation) {
 	}
 }
 
+// roomy is a response with room for what most invocations lead to, in one piece of memory.
+type roomy struct {
+	core.Response
+	egresses  [1]core.EgressRecord
+	mutations [1]core.Mutation
+}
+
 // response copies the effects, all values into one piece of memory, for the scratch is used again.
 func (s *scratch) response() (*core.Response, error) {
 	e := &s.effects
-	resp := &core.Response{Incomplete: len(e.Missing) > 0}
+	room := &roomy{}
+	resp := &room.Response
+	resp.Incomplete = len(e.Missing) > 0
 	for i := range e.Missing {
 		m := &e.Missing[i]
 		resp.Missing = append(resp.Missing, core.StateSpec{
@@ -121,13 +131,14 @@ func (s *scratch) response() (*core.Response, error) {
 			Target: address(d.Target), Arg: values.copy(d.Argument),
 		})
 	}
+	resp.Egresses = slices.Grow(room.egresses[:0], len(e.Egress))
+	resp.Mutations = slices.Grow(room.mutations[:0], len(e.Mutations))
 	return resp, s.typed(resp, &values)
 }
 
 // typed copies what carries the name of its value's type.
 func (s *scratch) typed(resp *core.Response, values *valueArena) error {
 	e := &s.effects
-	resp.Egresses = make([]core.EgressRecord, 0, len(e.Egress))
 	for i := range e.Egress {
 		arg := values.copy(e.Egress[i].Argument)
 		tv, err := wire.ParseTypedValue(arg)
@@ -138,7 +149,6 @@ func (s *scratch) typed(resp *core.Response, values *valueArena) error {
 			Egress: string(e.Egress[i].Egress), Typename: tv.Typename, Arg: arg,
 		})
 	}
-	resp.Mutations = make([]core.Mutation, 0, len(e.Mutations))
 	for i := range e.Mutations {
 		m := &e.Mutations[i]
 		if m.Value == nil {
