@@ -1,111 +1,83 @@
-package node
+package node_test
 
 import (
-	"context"
 	"errors"
-	"log/slog"
+	"sync"
 	"testing"
 
-	"github.com/stateway/stateway/runtime/checkpoint"
 	"github.com/stateway/stateway/runtime/core"
 	"github.com/stateway/stateway/runtime/egress"
+	outside "github.com/stateway/stateway/runtime/egress/memory"
+	"github.com/stateway/stateway/runtime/node"
 )
 
-// scripted is an Emitter whose n-th Emit does what its n-th step says.
-type scripted struct {
-	steps []func(recs []egress.Record, done egress.Done) int
-	calls int
+// Egresses that fail, lose answers and are killed in between get every record: after commits once, at once at least once.
+func TestEgressTrouble(t *testing.T) {
+	y := newTally(t, 6000, 50)
+	down := errors.New("down")
+	y.out.LoseAnswers(down)
+	y.fast.Fail(down)
+	x := y.start().ready()
+	x.eventually("publications' answers were lost", func() bool { return len(y.out.Records()) > 0 })
+	y.out.LoseAnswers(nil)
+	y.out.Fail(down)
+	x.eventually("records wait", func() bool { return x.metric("stateway_egress_unpublished") > 0 })
+	x.kill()
+	y.out.Fail(nil)
+	x = y.start().ready()
+	y.fast.Fail(nil)
+	y.done(x)
+	x.eventually("all were emitted", func() bool {
+		seen := map[int]bool{}
+		for _, r := range y.fast.Records() {
+			seen[parseLine(t, r).v] = true
+		}
+		return len(seen) == y.records
+	})
+	y.verify(x)
 }
 
-func (s *scripted) Validate(string, []byte) error { return nil }
-func (s *scripted) Close() error                  { return nil }
-
-func (s *scripted) Emit(_ int, recs []egress.Record, done egress.Done) int {
-	step := s.steps[s.calls]
-	s.calls++
-	return step(recs, done)
+// An egress without room stops nothing but its own records, and gets them in order.
+func TestEgressWithoutRoom(t *testing.T) {
+	y := newTally(t, 2000, 1)
+	var mu sync.Mutex
+	var holding *outside.Emitter // guarded by mu
+	y.parts.Egresses[1] = node.Egress{
+		Core: core.Egress{Name: "test/fast"},
+		Open: func(core.ApplicationID, int) (egress.Egress, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			holding = outside.OpenHolding(y.fast, 16)
+			return holding, nil
+		},
+	}
+	x := y.start().ready()
+	y.done(x)
+	if got := x.metric("stateway_egress_unpublished"); got != 2000 {
+		t.Errorf("%v records wait, want 2,000", got)
+	}
+	x.eventually("the egress has taken all", func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		holding.Finish(100)
+		return len(y.fast.Records()) >= y.records
+	})
+	for i, r := range y.fast.Records() {
+		if l := parseLine(t, r); l.n != i+1 {
+			t.Fatalf("record %d is the %d. of its Address", i, l.n)
+		}
+	}
+	x.eventually("no record waits", func() bool { return x.metric("stateway_egress_unpublished") == 0 })
+	y.verify(x)
+	x.halt()
 }
 
-func testEgress(t *testing.T) (egressCommon, *workerLoop) {
-	l := &workerLoop{inbox: newInbox()}
-	g := &generation{
-		node: &Node{cfg: Config{Workers: 1}}, log: slog.New(slog.DiscardHandler), workers: []*workerLoop{l},
-		owners: []core.WorkerID{0}, coordinator: &coordinatorLoop{last: &checkpoint.State{}},
-	}
-	g.cancel = func(err error) { t.Errorf("the generation failed: %v", err) }
-	return egressCommon{gen: g, name: "out/now"}, l
-}
-
-// The record that fills the window is done while the egress says that it has no room: nobody else would offer the rest again.
-func TestEmitterOffersAgainWhatARacingDoneMadeRoomFor(t *testing.T) {
-	common, l := testEgress(t)
-	out := &scripted{}
-	var first egress.Done
-	out.steps = []func(recs []egress.Record, done egress.Done) int{
-		func(_ []egress.Record, done egress.Done) int { first = done; return 1 },
-		func([]egress.Record, egress.Done) int { first(0, 1, nil); return 0 },
-		func(recs []egress.Record, done egress.Done) int { done(0, len(recs), nil); return len(recs) },
-	}
-	e := newEmitter(common, out)
-	e.emit(l, core.Emit{Records: []*core.OutRecord{{}, {}}})
-	if out.calls != 3 {
-		t.Fatalf("%d calls of Emit, want 3", out.calls)
-	}
-	done := 0
-	for _, ev := range l.inbox.take(nil) {
-		done += len(ev.(core.EgressDone).Records)
-	}
-	if done != 2 {
-		t.Fatalf("%d records done, want 2", done)
-	}
-}
-
-// forgetful is a Publisher that publishes and then loses its first answer.
-type forgetful struct {
-	published core.CheckpointID
-	calls     int
-}
-
-func (f *forgetful) Validate(string, []byte) error { return nil }
-func (f *forgetful) Close() error                  { return nil }
-func (f *forgetful) Lanes() int                    { return 1 }
-
-func (f *forgetful) Published(context.Context, int) (core.CheckpointID, error) {
-	return f.published, nil
-}
-
-func (f *forgetful) Publish(_ context.Context, _ int, n core.CheckpointID, _ []egress.Record) error {
-	f.published = n
-	if f.calls++; f.calls == 1 {
-		return errors.New("the answer was lost")
-	}
-	return nil
-}
-
-// A lost answer to a lane's first publication looks like an egress that is ahead of the restore point; it is not ahead of the last commit.
-func TestPublisherTakesALostAnswerForNoRollback(t *testing.T) {
-	common, _ := testEgress(t)
-	common.gen.restored = 3
-	common.gen.coordinator.last = &checkpoint.State{Checkpoint: 4}
-	out := &forgetful{}
-	p := newPublisher(common, out)
-	published := []core.CheckpointID{0}
-	if !p.askPublished(t.Context(), 0, published) || !p.publish(t.Context(), 4, []*core.OutRecord{{}}, published) {
-		t.Fatal("it gave up")
-	}
-	if published[0] != 4 || out.calls != 1 {
-		t.Fatalf("published through %d in %d calls, want 4 in 1", published[0], out.calls)
-	}
-}
-
-func TestPublisherRefusesABucketThatWasPutBack(t *testing.T) {
-	common, _ := testEgress(t)
-	common.gen.restored = 3
-	common.gen.coordinator.last = &checkpoint.State{Checkpoint: 3}
-	var failed error
-	common.gen.cancel = func(err error) { failed = err }
-	p := newPublisher(common, &forgetful{published: 4})
-	if p.askPublished(t.Context(), 0, []core.CheckpointID{0}) || failed == nil {
-		t.Fatalf("it went on; the generation's failure is %v", failed)
+// An egress that is neither kind, or that cannot be opened, ends the start.
+func TestEgressThatCannotBeOpened(t *testing.T) {
+	y := newTally(t, 10, 1)
+	broken := errors.New("no such place")
+	y.parts.Egresses[0].Open = func(core.ApplicationID, int) (egress.Egress, error) { return nil, broken }
+	if err := y.start().wait(); !errors.Is(err, broken) {
+		t.Errorf("got %v, want %v", err, broken)
 	}
 }
