@@ -55,7 +55,7 @@ func TestBucketFaults(t *testing.T) {
 	}, Slow: func(_ membucket.Op, d time.Duration) { time.Sleep(d) }}
 	for _, lose := range []bool{false, true} {
 		x := y.startDespiteFaults()
-		stop := len(y.out.Records()) + 2000
+		stop := min(len(y.out.Records())+2000, 10_000) // the node before may have published nearly all at once
 		x.eventually("some records are published", func() bool { return len(y.out.Records()) >= stop })
 		x.kill()
 		if lose {
