@@ -85,7 +85,7 @@ func endpointOf(app *module.Application) func(core.FunctionType) (core.EndpointI
 			return a.(answer).id, a.(answer).ok
 		}
 		name, err := module.ParseTypeName(string(t))
-		if err != nil || name.String() != string(t) {
+		if err != nil || name.String() != string(t) || name.Name == "*" {
 			return 0, false
 		}
 		i, ok := app.EndpointFor(name)

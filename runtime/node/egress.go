@@ -368,10 +368,10 @@ func (p *publisher) publish(ctx context.Context, n core.CheckpointID, records []
 		lanes[lane] = append(lanes[lane], rec)
 	}
 	for lane, recs := range lanes {
-		for attempt := 0; len(recs) > 0 && published[lane] < n; attempt++ {
+		for attempt := 0; len(recs) > 0 && published[lane] < n; attempt++ { //nolint:gosec // there are as many lanes
 			err := p.out.Publish(ctx, lane, n, recs)
 			if err == nil {
-				published[lane] = n
+				published[lane] = n //nolint:gosec // there are as many lanes
 				break
 			}
 			p.gen.log.Warn("egress: publish a checkpoint", "egress", p.name, "checkpoint", n, "error", err)
