@@ -19,7 +19,6 @@ type coordinator struct {
 	halts     []bool
 	halting   bool
 	alarm     core.Millis
-	out       []core.CoordinatorEffect
 	looked    int64 // at the log
 	collects  bool
 	open      bool // a checkpoint is under way
@@ -72,14 +71,14 @@ func (c *coordinator) perform(e core.CoordinatorEffect) {
 	case core.BeginCheckpoint:
 		c.open = true
 		g.s.note("begin", uint64(e.Checkpoint), uint64(g.id))
-		c.tell(func(g *generation) { g.tellAll(core.Begin{Checkpoint: e.Checkpoint}) })
+		c.tell(func(g *generation) { g.tellAll(core.Begin(e)) })
 	case core.AppendManifest:
 		c.append(e)
 	case core.AnnounceCommit:
 		c.open = false
 		g.s.model.announced(g, e.Checkpoint)
 		c.tell(func(g *generation) {
-			g.tellAll(core.Committed{Checkpoint: e.Checkpoint})
+			g.tellAll(core.Committed(e))
 			g.acks.committed(e.Checkpoint)
 		})
 	case core.CoordinatorDone:

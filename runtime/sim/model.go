@@ -14,6 +14,7 @@ type model struct {
 	addrs    []core.Address
 	programs []*program // by id; the first is none
 	roots    []*program // of records
+	poisoned []int      // Addresses that get messages which always fail
 
 	tries    map[stamp]*tryInfo
 	inflight map[flight]*tryInfo

@@ -217,7 +217,7 @@ func (s *Sim) newProgram(parent *program, target, fuel int) *program {
 	}
 	if s.chance(s.profile.poison) {
 		p.poison = 1 + s.rng.IntN(7)
-		if s.model.addrs[target].Type == functionTypes[2] && s.chance(0.5) {
+		if s.model.addrs[target].Type == functionTypes[2] && s.chance(0.5) && s.model.mayPoison(target) {
 			p.poison = -1
 		}
 	}
@@ -226,6 +226,18 @@ func (s *Sim) newProgram(parent *program, target, fuel int) *program {
 		fuel = s.newOp(p, fuel)
 	}
 	return p
+}
+
+// mayPoison reports whether an Address may get messages that always fail: were there some at five, their endpoint would count
+// as broken, and wait for its repair.
+func (m *model) mayPoison(target int) bool {
+	if !slices.Contains(m.poisoned, target) {
+		if len(m.poisoned) == 3 {
+			return false
+		}
+		m.poisoned = append(m.poisoned, target)
+	}
+	return true
 }
 
 func (s *Sim) newOp(p *program, fuel int) int {

@@ -188,9 +188,6 @@ func (s *Sim) jump(by int64) {
 	}
 }
 
-// millis is what an exact clock shows.
-func (s *Sim) millis() core.Millis { return core.Millis((start + s.now + s.jumped) / 1000) }
-
 // event is something that happens at a time.
 type event struct {
 	at    int64

@@ -125,7 +125,7 @@ func (g *generation) refreshBase(st *shard.Store) {
 
 // storeFailed ends the process: a store whose disk failed answers nothing any more.
 func (g *generation) storeFailed(err error) {
-	if !errors.Is(err, errDisk) || !(errors.Is(err, shard.ErrStore) || errors.Is(err, shard.ErrBase)) {
+	if !errors.Is(err, errDisk) || (!errors.Is(err, shard.ErrStore) && !errors.Is(err, shard.ErrBase)) {
 		g.s.fail("store: %v", err)
 	}
 	g.s.count(StoreFailed)

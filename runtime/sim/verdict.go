@@ -53,7 +53,12 @@ func (g *generation) left0() string {
 	}
 	for _, w := range g.workers {
 		if gs := w.core.Gauges(); gs.InFlight+gs.Ready+gs.Troubled > 0 || gs.MailBytes > 0 || gs.OutboxBytes > 0 || len(w.inbox) > 0 {
-			return fmt.Sprintf("worker %d: %d events, %+v", w.id, len(w.inbox), gs)
+			text := fmt.Sprintf("at %d, worker %d: %d events, %+v", g.p.now(), w.id, len(w.inbox), gs)
+			for _, e := range g.endpoints {
+				d := e.dispatcher
+				text += fmt.Sprintf(", endpoint: %d flying, %d queued, resting %t, wake %d", d.Flying(), d.Queued(), d.Resting(), d.Wake())
+			}
+			return text
 		}
 	}
 	for id := range egresses {
@@ -338,11 +343,11 @@ func (v *verdict) records() {
 				commit++
 			}
 		}
-		value := string(recordValue(id, c.by))
-		if got := w.once[value]; got < once {
+		value := recordValue(id, c.by)
+		if got := w.once[string(value)]; got < once {
 			v.s.fail("program %d emitted %d records, %d are outside", id, once, got)
 		}
-		if got := w.exact[value]; got != commit {
+		if got := w.exact[string(value)]; got != commit {
 			v.s.fail("program %d emitted %d records after commit, %d are outside", id, commit, got)
 		}
 		exact += commit
