@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -251,11 +252,17 @@ type publisher struct {
 }
 
 func newPublisher(c egressCommon, out egress.Publisher) *publisher {
-	return &publisher{
+	p := &publisher{
 		egressCommon: c, out: out, wake: make(chan struct{}, 1),
 		records: map[core.CheckpointID][]*core.OutRecord{},
 		ends:    make([]core.CheckpointID, c.gen.node.cfg.Workers),
 	}
+	for w := range p.ends {
+		if !slices.Contains(c.gen.owners, core.WorkerID(w)) { //nolint:gosec // few
+			p.ends[w] = math.MaxUint64 // it has no shard, so it never has a record
+		}
+	}
+	return p
 }
 
 func (p *publisher) validate(typename string, value core.Value) error {

@@ -65,3 +65,19 @@ func TestKill(t *testing.T) {
 		})
 	}
 }
+
+// A worker without shards has nothing to publish, and nothing waits for it: the records of a shard leave also after restarts at which
+// no checkpoint follows.
+func TestWorkerWithoutShards(t *testing.T) {
+	y := newTally(t, 4000, 100)
+	y.config.Shards = 1
+	for i := range 3 {
+		x := y.start()
+		stop := 1000 * (i + 1)
+		x.eventually("some records are published", func() bool { return len(y.out.Records()) >= stop })
+		x.kill()
+	}
+	x := y.start().ready()
+	y.done(x)
+	y.verify(x)
+}

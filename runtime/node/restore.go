@@ -32,7 +32,7 @@ func (g *generation) restoreShards(ctx context.Context, state *checkpoint.State)
 			defer group.Done()
 			for id := range ids {
 				if err := g.restoreShard(ctx, state, id); err != nil {
-					g.fail(fmt.Errorf("restore shard %d: %w", id, err))
+					g.fail(g.restoreError(ctx, id, err))
 					return
 				}
 			}
@@ -49,6 +49,30 @@ func (g *generation) restoreShards(ctx context.Context, state *checkpoint.State)
 	if ctx.Err() == nil {
 		g.log.Debug("all shards restored", "checkpoint", state.Checkpoint, "took", time.Since(began))
 	}
+}
+
+// restoreError says why a shard could not be restored. If another process leads by now, it may have deleted what is missing.
+func (g *generation) restoreError(ctx context.Context, id core.ShardID, err error) error {
+	err = fmt.Errorf("restore shard %d: %w", id, err)
+	if !errors.Is(err, checkpoint.ErrDamaged) {
+		return err
+	}
+	tail, tailErr := g.node.app.Log().FindTail(ctx, checkpoint.Number(g.id))
+	if tailErr != nil || tail.Entry == nil {
+		return err
+	}
+	if last := generationOf(tail); last != g.id {
+		return errors.Join(ErrDeposed, fmt.Errorf("generation %d began while generation %d restored", last, g.id), err)
+	}
+	return err
+}
+
+// generationOf is the generation under which the log's last entry was appended.
+func generationOf(tail checkpoint.Tail) core.Generation {
+	if tail.Entry.Claim != nil {
+		return core.Generation(tail.Number)
+	}
+	return tail.Entry.Manifest.Lineage.Generation
 }
 
 // restoreShard makes the store of a shard hold the restore point: what lies on the disk and the newer segments, or the base and
