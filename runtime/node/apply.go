@@ -14,7 +14,7 @@ import (
 const (
 	appliers = 2
 	// flushRows is how many rows a shard's store takes until it is flushed, so that a start reads few segments again.
-	flushRows = 4096
+	flushRows = 16384
 	// flushCheckpoints is after how many checkpoints it is flushed even so.
 	flushCheckpoints = 64
 )
