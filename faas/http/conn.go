@@ -26,6 +26,7 @@ type conn struct {
 	codec  reqreply.Codec
 	out    []byte
 	in     reader
+	quiet  quiet
 	target string // address the connection leads to
 	reused bool   // an answer has come over it
 
@@ -73,7 +74,7 @@ func (c *conn) request(j job) {
 	c.out = c.codec.AppendRequest(c.out)
 }
 
-// attempt makes sure of a connection, writes the request and reads the answer.
+// attempt makes sure of a connection on which nothing waits to be taken for the answer, writes the request and reads the answer.
 func (c *conn) attempt(r *route, deadline time.Time) (*answer, error) {
 	if err := c.dial(r, deadline); err != nil {
 		return nil, err
@@ -130,7 +131,7 @@ func (e *connectError) Error() string { return "no connection: " + e.err.Error()
 func (e *connectError) Unwrap() error { return e.err }
 
 func (c *conn) dial(r *route, deadline time.Time) error {
-	if c.c != nil && c.target == r.address {
+	if c.c != nil && c.target == r.address && c.quiet.holds() {
 		return nil
 	}
 	c.drop()
@@ -149,6 +150,7 @@ func (c *conn) dial(r *route, deadline time.Time) error {
 	}
 	c.c, c.target, c.reused = nc, r.address, false
 	c.in.reset(nc)
+	c.quiet.reset(nc)
 	return nil
 }
 

@@ -135,6 +135,7 @@ func (rd *reader) body(h *head, limit int64) error {
 	a := &h.answer
 	switch {
 	case h.status == 204, h.status == 304:
+		a.close = a.close || h.length > 0 || h.chunked // who knows whether a body comes all the same
 		return nil
 	case h.chunked:
 		return rd.chunks(a, limit)
