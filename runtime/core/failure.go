@@ -1,6 +1,10 @@
 package core
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"strings"
+	"unicode/utf8"
+)
 
 // Failure is what an operator is told of an Address's failing invocation.
 type Failure struct {
@@ -21,9 +25,7 @@ func (f *Failure) note(now Millis, reason string) {
 		f.First = now
 	}
 	f.Last = now
-	if len(reason) > failureReasonLen {
-		reason = reason[:failureReasonLen]
-	}
+	reason = beginning(reason, failureReasonLen)
 	if n := len(f.Reasons); n > 0 && f.Reasons[n-1] == reason {
 		return
 	}
@@ -31,6 +33,17 @@ func (f *Failure) note(now Millis, reason string) {
 		f.Reasons = append(f.Reasons[:0:0], f.Reasons[1:]...)
 	}
 	f.Reasons = append(f.Reasons, reason)
+}
+
+// beginning returns at most n bytes of s, whole letters, in memory of their own if they are not all.
+func beginning(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return strings.Clone(s[:n])
 }
 
 // Reason is the newest reason.

@@ -20,6 +20,11 @@ type funcType struct {
 // maxAsks bounds incomplete answers in a row for one Address.
 const maxAsks = 16
 
+// maxStates bounds the states of a function type. Every request carries them all.
+const maxStates = 1024
+
+var errTooManyStates = fmt.Errorf("the function declares more than %d states: keep many values in one state", maxStates)
+
 func (w *Worker) typeOf(name FunctionType) *funcType {
 	if t := w.types[name]; t != nil {
 		return t
@@ -100,6 +105,9 @@ func (w *Worker) learn(in *instance, inv *Invocation, missing []StateSpec) error
 }
 
 func checkSpecs(specs []StateSpec) error {
+	if len(specs) > maxStates {
+		return errTooManyStates
+	}
 	for i := range specs {
 		s := &specs[i]
 		if s.Name == "" {
@@ -157,6 +165,9 @@ func (w *Worker) addSpecs(t *funcType, inv *Invocation, missing []StateSpec) err
 		if t.spec(missing[i].Name) == nil {
 			specs = append(specs, missing[i])
 		}
+	}
+	if len(specs) > maxStates {
+		return errTooManyStates
 	}
 	if len(specs) > len(t.specs) {
 		t.specs, t.learned = specs, w.now

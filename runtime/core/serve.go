@@ -173,10 +173,10 @@ func (w *Worker) onResult(r *Result) {
 		w.onFailed(in, inv, &r.Outcome)
 		return
 	}
-	w.onResponse(in, inv, r.Outcome.Response)
+	w.onResponse(in, inv, r.Outcome.Response, r.Outcome.Took)
 }
 
-func (w *Worker) onResponse(in *instance, inv *Invocation, resp *Response) {
+func (w *Worker) onResponse(in *instance, inv *Invocation, resp *Response, took Millis) {
 	var err error
 	if resp.Incomplete {
 		err = w.learn(in, inv, resp.Missing)
@@ -185,14 +185,14 @@ func (w *Worker) onResponse(in *instance, inv *Invocation, resp *Response) {
 	}
 	switch {
 	case err != nil:
-		w.onFailed(in, inv, &Outcome{Class: OutcomeFailed, Reason: err.Error()})
+		w.onFailed(in, inv, &Outcome{Class: OutcomeFailed, Reason: err.Error(), Took: took})
 	case resp.Incomplete:
 		in.taken = 0
 		w.track(in)
 		w.offer(in)
 	case w.needsTokens(in, resp):
-		w.park(in, inv, resp)
+		w.park(in, inv, resp, took)
 	default:
-		w.applyChecked(in, inv, resp)
+		w.applyChecked(in, inv, resp, took)
 	}
 }

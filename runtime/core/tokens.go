@@ -6,6 +6,7 @@ import "slices"
 type parked struct {
 	inv   *Invocation
 	resp  *Response
+	took  Millis // of the call budget
 	phase uint64
 }
 
@@ -24,7 +25,7 @@ func (w *Worker) needsTokens(in *instance, resp *Response) bool {
 	return false
 }
 
-func (w *Worker) park(in *instance, inv *Invocation, resp *Response) {
+func (w *Worker) park(in *instance, inv *Invocation, resp *Response, took Millis) {
 	var tokens []string
 	for i := range resp.Delayed {
 		t := resp.Delayed[i].Token
@@ -33,7 +34,7 @@ func (w *Worker) park(in *instance, inv *Invocation, resp *Response) {
 		}
 	}
 	w.parked++
-	in.parked = &parked{inv: inv, resp: resp, phase: in.shard.barrier.begin()}
+	in.parked = &parked{inv: inv, resp: resp, took: took, phase: in.shard.barrier.begin()}
 	w.emit(FindTokens{Shard: in.shard.id, Sender: in.addr, Tokens: tokens})
 }
 
@@ -53,7 +54,7 @@ func (w *Worker) onTokensFound(ev TokensFound) {
 		}
 	}
 	sh.barrier.end(p.phase)
-	w.applyChecked(in, p.inv, p.resp)
+	w.applyChecked(in, p.inv, p.resp, p.took)
 }
 
 func (in *instance) setToken(token string, key TimerKey) {
@@ -67,10 +68,10 @@ func (in *instance) setToken(token string, key TimerKey) {
 }
 
 // applyChecked applies a response all of whose tokens are known, unless it uses a live one again.
-func (w *Worker) applyChecked(in *instance, inv *Invocation, resp *Response) {
+func (w *Worker) applyChecked(in *instance, inv *Invocation, resp *Response, took Millis) {
 	if token := in.reused(resp); token != "" {
 		w.onFailed(in, inv, &Outcome{
-			Class:  OutcomeFailed,
+			Class: OutcomeFailed, Took: took,
 			Reason: "delayed message with cancellation token " + token + ", which a waiting delayed message has",
 		})
 		return

@@ -42,13 +42,13 @@ func (s *workerScript) event(c command) Event {
 func (s *workerScript) resultEvent(c command) Event {
 	switch c.name {
 	case "ok":
-		return s.result(c, Outcome{Response: scriptResponse(c)})
+		return s.result(c, Outcome{Response: scriptResponse(c), Took: Millis(c.number("took", 0))})
 	case "incomplete":
 		resp := &Response{Incomplete: true}
 		for _, w := range c.words[1:] {
 			resp.Missing = append(resp.Missing, scriptSpec(w))
 		}
-		return s.result(c, Outcome{Response: resp})
+		return s.result(c, Outcome{Response: resp, Took: Millis(c.number("took", 0))})
 	case "fail":
 		return s.result(c, Outcome{
 			Class: OutcomeFailed, Reason: c.text("why", "broken"),
@@ -186,6 +186,7 @@ func scriptResponse(c command) *Response {
 			r.Mutations = append(r.Mutations, m)
 		case "del":
 			r.Mutations = append(r.Mutations, Mutation{Name: f[0], Delete: true})
+		case "took":
 		default:
 			panic("script: no such effect: " + o.key)
 		}
