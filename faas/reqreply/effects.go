@@ -10,6 +10,12 @@ import (
 // unsetTypename stands for an empty typename of a state, as StateFun has it.
 const unsetTypename = "io.statefun.types/unset"
 
+// isTypename reports whether s is of the form namespace/name; a namespace may hold slashes.
+func isTypename(s string) bool {
+	slash := strings.LastIndexByte(s, '/')
+	return slash > 0 && slash < len(s)-1
+}
+
 func (c *Codec) target(a *wire.Address) (core.Address, bool) {
 	t, ok := c.names.join(a.Namespace, a.Type)
 	return core.Address{Type: core.FunctionType(t), ID: a.ID}, ok
@@ -139,7 +145,7 @@ func (c *Codec) spec(s *wire.Spec) (core.StateSpec, error) {
 	if s.Typename != "" {
 		spec.Typename = c.names.keep(s.Typename)
 	}
-	if slash := strings.LastIndexByte(spec.Typename, '/'); slash <= 0 || slash == len(spec.Typename)-1 {
+	if !isTypename(spec.Typename) {
 		return spec, refuse("typename %q of state %q is not of the form namespace/name", s.Typename, s.Name)
 	}
 	if s.Mode == wire.ExpireNone {

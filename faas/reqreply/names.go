@@ -35,7 +35,7 @@ func (n *names) add(s string) string {
 
 // join returns namespace/name, and whether both parts are such as a module file can name.
 func (n *names) join(namespace, name string) (string, bool) {
-	if namespace == "" || name == "" || strings.IndexByte(namespace, '/') >= 0 {
+	if namespace == "" || name == "" || strings.IndexByte(namespace, '/') >= 0 || strings.IndexByte(name, '/') >= 0 {
 		return "", false
 	}
 	if len(namespace)+1+len(name) > maxNameSize {

@@ -154,6 +154,7 @@ func TestRefusedAnswers(t *testing.T) {
 		{"delayed message 0 has no function", later(&pb.FromFunction_DelayedInvocation{})},
 		{"outgoing message 0 has no function", message(nil)},
 		{"outgoing message 0 has no function", message(&pb.Address{Namespace: "a/b", Type: "c", Id: "1"})},
+		{"outgoing message 0 has no function", message(&pb.Address{Namespace: "a", Type: "b/c", Id: "1"})},
 		{"outgoing message 0 has no function", message(&pb.Address{Namespace: "a", Id: "1"})},
 		{"egress record 0 has no egress", result(&pb.FromFunction_InvocationResponse{OutgoingEgresses: []*pb.FromFunction_EgressMessage{{EgressType: "x"}}})},
 		{"unknown kind 7", mutation(&pb.FromFunction_PersistedValueMutation{MutationType: 7, StateName: "a"})},
