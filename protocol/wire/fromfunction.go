@@ -78,6 +78,10 @@ func (e *Embedded) merge(b []byte) error {
 	return e.Parsed.merge(b)
 }
 
+// MaxEntries is how many effects, or missing states, an answer may hold. Each takes up to 200 bytes of memory, and as
+// little as two bytes of the answer.
+const MaxEntries = 1 << 20
+
 // FromFunction is the answer of a function. The zero value is ready for Parse; parsing again reuses its room.
 type FromFunction struct {
 	Answer Answer
@@ -111,7 +115,7 @@ func (f *FromFunction) choose(a Answer) {
 }
 
 // Parse reads a FromFunction into f, replacing what it held; f aliases b. Only the form is checked: numbers of enums,
-// delays and names are as they came. Its error wraps ErrMalformed.
+// delays and names are as they came; there are at most MaxEntries of them. Its error wraps ErrMalformed.
 func (f *FromFunction) Parse(b []byte) error {
 	f.Reset()
 	s := scanner{rest: b, where: "FromFunction"}
@@ -143,6 +147,9 @@ func (f *FromFunction) mergeResult(b []byte) error {
 		t, ok := s.next()
 		if !ok {
 			return s.err
+		}
+		if len(f.Mutations)+len(f.Messages)+len(f.Delayed)+len(f.Egresses) >= MaxEntries {
+			return malformed(s.where, "more than 1048576 effects in one answer")
 		}
 		var err error
 		switch t {
@@ -177,6 +184,9 @@ func (f *FromFunction) mergeIncomplete(b []byte) error {
 		if t != tag(1, wireBytes) {
 			s.skip(t)
 			continue
+		}
+		if len(f.Missing) >= MaxEntries {
+			return malformed(s.where, "more than 1048576 missing states in one answer")
 		}
 		f.Missing = append(f.Missing, Spec{})
 		if err := f.Missing[len(f.Missing)-1].parse(s.bytes()); err != nil {

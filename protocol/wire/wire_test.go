@@ -2,6 +2,8 @@ package wire_test
 
 import (
 	"bytes"
+	"errors"
+	"strings"
 	"testing"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -239,6 +241,35 @@ func TestManyOccurrencesOfOneValueAreReadInLinearTime(t *testing.T) {
 	}
 	if got := len(f.Mutations[0].Value.Raw); got != 5<<18 {
 		t.Errorf("merged %d bytes, want %d", got, 5<<18)
+	}
+}
+
+// Two bytes of an answer make an effect of a hundred bytes in memory: without a limit, 32 MiB would fill all of it.
+func TestAnAnswerHasAMillionEntriesAtMost(t *testing.T) {
+	for name, answer := range map[string]struct {
+		alternative byte
+		entry       string
+	}{
+		"mutations": {0xa2, "\x0a\x00"}, "messages": {0xa2, "\x12\x00"}, "delayed": {0xa2, "\x1a\x00"}, "records": {0xa2, "\x22\x00"},
+		"mixed": {0xa2, "\x0a\x00\x12\x00\x1a\x00\x22\x00"}, "missing": {0xaa, "\x0a\x00"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			entries := func(n int) []byte {
+				b := strings.Repeat(answer.entry, n/(len(answer.entry)/2))
+				return append(protowire.AppendVarint([]byte{answer.alternative, 0x06}, uint64(len(b))), b...)
+			}
+			var f wire.FromFunction
+			if err := f.Parse(entries(wire.MaxEntries)); err != nil {
+				t.Fatal(err)
+			}
+			f = wire.FromFunction{}
+			if err := f.Parse(entries(wire.MaxEntries + 4)); !errors.Is(err, wire.ErrMalformed) {
+				t.Errorf("got %v, want ErrMalformed", err)
+			}
+			if n := cap(f.Mutations) + cap(f.Messages) + cap(f.Delayed) + cap(f.Egresses) + cap(f.Missing); n > 2*wire.MaxEntries {
+				t.Errorf("room for %d entries was made", n)
+			}
+		})
 	}
 }
 
