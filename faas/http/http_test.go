@@ -57,6 +57,15 @@ func TestTimeLimits(t *testing.T) {
 	t.Cleanup(func() { close(hang) })
 	silent := func(_ int, _ net.Conn, r *bufio.Reader) { readRequest(r); <-hang }
 	half := func(_ int, c net.Conn, r *bufio.Reader) { readRequest(r); io.WriteString(c, okAnswer()[:40]); <-hang }
+	drip := func(before, drop string) func(int, net.Conn, *bufio.Reader) {
+		return func(_ int, c net.Conn, r *bufio.Reader) {
+			readRequest(r)
+			_, err := io.WriteString(c, before)
+			for tick := time.Tick(time.Millisecond); err == nil; <-tick {
+				_, err = io.WriteString(c, drop)
+			}
+		}
+	}
 	tests := []struct {
 		name   string
 		handle func(int, net.Conn, *bufio.Reader)
@@ -67,6 +76,11 @@ func TestTimeLimits(t *testing.T) {
 		{"the call budget", silent, Config{Call: 50 * time.Millisecond}, 0, "no answer within the call budget of 50ms"},
 		{"the try's own budget", silent, Config{}, 60, "no answer within the call budget of 60ms"},
 		{"half an answer", half, Config{Call: 50 * time.Millisecond}, 0, "no answer within the call budget of 50ms"},
+		{"a head without end", drip("HTTP/1.1 200 OK\r\nA: ", "b"), Config{Call: 50 * time.Millisecond}, 0, "no answer within the call budget of 50ms"},
+		{"interim answers without end", drip("", "HTTP/1.1 103 Early Hints\r\n\r\n"), Config{Call: 50 * time.Millisecond}, 0, "no answer within the call budget of 50ms"},
+		{"chunks of a byte", drip("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "1\r\nx\r\n"), Config{Call: 50 * time.Millisecond}, 0, "no answer within the call budget of 50ms"},
+		{"a trailer without end", drip("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nA: ", "b"), Config{Call: 50 * time.Millisecond}, 0, "no answer within the call budget of 50ms"},
+		{"bytes faster than the limit of a read", drip("HTTP/1.1 200 OK\r\n\r\n", "b"), Config{Transport: OkHTTP, Read: 40 * time.Millisecond, Call: 60 * time.Millisecond}, 0, "no answer within the call budget of 60ms"},
 		{"the limit of a read", half, Config{Transport: OkHTTP, Read: 40 * time.Millisecond}, 0, "limits for a read or write"},
 	}
 	for _, tt := range tests {

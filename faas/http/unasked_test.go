@@ -14,9 +14,9 @@ import (
 func TestBytesThatComeBetweenRequestsAreNoAnswer(t *testing.T) {
 	other := ok200(string(bigAnswer([]byte("of another Address"))))
 	for name, first := range map[string]string{
-		"a second answer":        okAnswer(),
-		"a 204 with a body":      "HTTP/1.1 204 No Content\r\nContent-Length: 99\r\n\r\n",
-		"a 204 in chunks":        "HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n",
+		"a second answer":   okAnswer(),
+		"a 204 with a body": "HTTP/1.1 204 No Content\r\nContent-Length: 99\r\n\r\n",
+		"a 204 in chunks":   "HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n",
 	} {
 		t.Run(name, func(t *testing.T) {
 			answered, sent := make(chan struct{}), make(chan struct{})

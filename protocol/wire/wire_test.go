@@ -250,8 +250,7 @@ func TestAnAnswerHasAMillionEntriesAtMost(t *testing.T) {
 		alternative byte
 		entry       string
 	}{
-		"mutations": {0xa2, "\x0a\x00"}, "messages": {0xa2, "\x12\x00"}, "delayed": {0xa2, "\x1a\x00"}, "records": {0xa2, "\x22\x00"},
-		"mixed": {0xa2, "\x0a\x00\x12\x00\x1a\x00\x22\x00"}, "missing": {0xaa, "\x0a\x00"},
+		"effects": {0xa2, "\x0a\x00\x12\x00\x1a\x00\x22\x00"}, "missing": {0xaa, "\x0a\x00"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			entries := func(n int) []byte {
