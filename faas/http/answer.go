@@ -1,6 +1,7 @@
 package http
 
 import (
+	"errors"
 	"fmt"
 	nethttp "net/http"
 	"strconv"
@@ -100,7 +101,7 @@ func retryAfter(v, date string, now func() core.Millis) core.Millis {
 	if v == "" {
 		return 0
 	}
-	if s, err := strconv.ParseUint(v, 10, 64); err == nil {
+	if s, err := strconv.ParseUint(v, 10, 64); err == nil || errors.Is(err, strconv.ErrRange) {
 		return core.Millis(min(s, maxRetryAfter/1000) * 1000) //nolint:gosec // bounded
 	}
 	at, err := nethttp.ParseTime(v)

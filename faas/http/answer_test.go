@@ -82,6 +82,7 @@ func TestAnswers(t *testing.T) {
 		{"503 and a date", status("503 Unavailable", "Date: Mon, 02 Jan 2006 15:04:05 GMT", "Retry-After: Mon, 02 Jan 2006 15:05:05 GMT"), core.OutcomeTrouble, "status 503", 60_000, false},
 		{"a date that is over", status("503 Unavailable", "Retry-After: Mon, 02 Jan 2006 15:05:05 GMT"), core.OutcomeTrouble, "status 503", 0, false},
 		{"an absurd wait", status("504 Gateway Timeout", "Retry-After: 99999999999999999"), core.OutcomeTrouble, "status 504", maxRetryAfter, false},
+		{"a wait of more seconds than there are numbers", status("504 Gateway Timeout", "Retry-After: 99999999999999999999999"), core.OutcomeTrouble, "status 504", maxRetryAfter, false},
 		{"a wait that is none", status("504 Gateway Timeout", "Retry-After: soon"), core.OutcomeTrouble, "status 504", 0, false},
 
 		{"500 says what the function said", status("500 Internal Server Error"), core.OutcomeFailed, "status 500 Internal Server Error: \"body\"", 0, false},
