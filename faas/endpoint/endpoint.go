@@ -30,6 +30,8 @@ type Config struct {
 	Deliver func([]core.Result)
 	// Window is told how many invocations all workers together should have submitted at most. It must not block.
 	Window func(limit int)
+	// Check, if set, says why an answer cannot be applied: then it is a failed invocation. Called by many goroutines.
+	Check func(*core.Invocation, *core.Response) error
 	// Trouble, if set, is told when the endpoint's trouble begins, with what went wrong last, and when it is over. It must
 	// not block.
 	Trouble func(begins bool, reason string)
@@ -121,6 +123,11 @@ func (e *Endpoint) Close() {
 }
 
 func (e *Endpoint) answered(results []core.Result) {
+	if e.cfg.Check != nil {
+		for i := range results {
+			e.check(&results[i])
+		}
+	}
 	e.mu.Lock()
 	for i := range results {
 		e.events = append(e.events, core.DispatchEvent{
@@ -128,6 +135,17 @@ func (e *Endpoint) answered(results []core.Result) {
 		})
 	}
 	e.processLocked()
+}
+
+// check makes an answer that cannot be applied a failure, before the dispatcher takes it for a success.
+func (e *Endpoint) check(r *core.Result) {
+	o := &r.Outcome
+	if o.Class != core.OutcomeOK || o.Response == nil {
+		return
+	}
+	if err := e.cfg.Check(r.Invocation, o.Response); err != nil {
+		*o = core.Outcome{Class: core.OutcomeFailed, Reason: err.Error(), Took: o.Took}
+	}
 }
 
 func (e *Endpoint) tick() {

@@ -22,7 +22,7 @@ func (b *builder) dispatched(name string, retry core.Retry, poolSize int, open t
 	return func(env node.CallerEnv) (node.Caller, error) {
 		cfg := endpoint.Config{
 			Dispatcher: core.DispatcherConfig{PoolSize: poolSize, Retry: retry, Seed: uint64(env.Now())}, //nolint:gosec // any bits will do
-			Now:        env.Now, Deliver: env.Deliver, Window: env.Window, Trouble: b.trouble(name),
+			Now:        env.Now, Deliver: env.Deliver, Window: env.Window, Check: env.Check, Trouble: b.trouble(name),
 		}
 		return endpoint.New(cfg, func(done func([]core.Result)) (endpoint.Transport, error) { return open(env, done) })
 	}

@@ -8,20 +8,8 @@ const unsetType = "io.statefun.types/unset"
 // validate refuses a response before its first effect: a target, egress or state that does not exist, a value of another
 // type, a delay below zero.
 func (w *Worker) validate(in *instance, inv *Invocation, resp *Response) error {
-	for i := range resp.Messages {
-		if err := w.validTarget(resp.Messages[i].Target); err != nil {
-			return fmt.Errorf("outgoing message %d: %w", i+1, err)
-		}
-	}
-	for i := range resp.Delayed {
-		if err := w.validDelayed(&resp.Delayed[i]); err != nil {
-			return fmt.Errorf("delayed message %d: %w", i+1, err)
-		}
-	}
-	for i := range resp.Egresses {
-		if err := w.validEgress(&resp.Egresses[i]); err != nil {
-			return fmt.Errorf("egress record %d: %w", i+1, err)
-		}
+	if err := w.checker.Check(inv, resp); err != nil {
+		return err
 	}
 	for i := range resp.Mutations {
 		if err := validMutation(in.typ, inv, &resp.Mutations[i]); err != nil {
@@ -31,48 +19,10 @@ func (w *Worker) validate(in *instance, inv *Invocation, resp *Response) error {
 	return nil
 }
 
-func (w *Worker) validTarget(a Address) error {
-	t := w.types[a.Type]
-	if t == nil {
-		if _, ok := w.cfg.App.EndpointOf(a.Type); ok {
-			return nil
-		}
-	} else if t.endpoint >= 0 {
-		return nil
-	}
-	return fmt.Errorf("no endpoint serves function type %s", a.Type)
-}
-
-func (w *Worker) validDelayed(d *Delayed) error {
-	if d.Cancel {
-		if d.Token == "" {
-			return fmt.Errorf("a cancellation without a token")
-		}
-		return nil
-	}
-	if d.Delay < 0 {
-		return fmt.Errorf("a delay of %d ms is below zero", d.Delay)
-	}
-	return w.validTarget(d.Target)
-}
-
-func (w *Worker) validEgress(r *EgressRecord) error {
-	id, ok := w.egressIDs[r.Egress]
-	if !ok {
-		return fmt.Errorf("there is no egress %s", r.Egress)
-	}
-	if v := w.egresses[id].Validate; v != nil {
-		if err := v(r.Typename, r.Arg); err != nil {
-			return fmt.Errorf("for egress %s: %w", r.Egress, err)
-		}
-	}
-	return nil
-}
-
 func validMutation(t *funcType, inv *Invocation, m *Mutation) error {
 	spec := t.spec(m.Name)
 	if spec == nil || !inv.carries(m.Name) {
-		return fmt.Errorf("a change of state %q, which the function has not declared", m.Name)
+		return undeclared(m.Name)
 	}
 	if !m.Delete && m.Typename != spec.Typename && (m.Typename != "" || spec.Typename != unsetType) {
 		return fmt.Errorf("a value of type %s for state %q, which is of type %s", m.Typename, m.Name, spec.Typename)

@@ -80,6 +80,8 @@ type Response struct {
 	Delayed   []Delayed
 	Egresses  []EgressRecord
 	Mutations []Mutation
+
+	checked bool // by a Checker
 }
 
 // Outgoing is a message that a function sends.

@@ -21,6 +21,7 @@ type Worker struct {
 	endpoints []endpointState
 	egresses  []egressState
 	egressIDs map[string]EgressID
+	checker   *Checker
 	channels  []channel // by WorkerID
 	positions map[string][]byte
 	cut       *cutState // the checkpoint whose part is not handed over yet
@@ -104,6 +105,7 @@ func NewWorker(cfg WorkerConfig) (*Worker, error) {
 		positions: map[string][]byte{},
 		troubled:  map[*instance]bool{},
 	}
+	w.checker = NewChecker(cfg.App)
 	workers := WorkerID(0)
 	for id, owner := range cfg.Owners {
 		workers = max(workers, owner+1)

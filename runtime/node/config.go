@@ -75,6 +75,8 @@ type CallerEnv struct {
 	Window func(limit int)
 	// Now is the core's time.
 	Now func() core.Millis
+	// Check says why an answer cannot be applied. Answers that go past it are refused later, and count as the endpoint's successes.
+	Check func(*core.Invocation, *core.Response) error
 }
 
 // Caller calls functions.

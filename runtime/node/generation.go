@@ -29,6 +29,7 @@ type generation struct {
 	stores    []*shard.Store // by ShardID; each set before serving says so
 	serving   []atomic.Bool  // by ShardID: the store holds the restore point, or more
 	callers   []Caller       // by EndpointID
+	checker   *core.Checker
 	egresses  []egressDriver // by EgressID
 	loader    *loader
 	uploader  *uploader
@@ -143,6 +144,7 @@ func (g *generation) newWorkers(state *checkpoint.State) error {
 		e.Core.Validate = g.egresses[i].validate
 		app.Egresses = append(app.Egresses, e.Core)
 	}
+	g.checker = core.NewChecker(app)
 	for i := range cfg.Workers {
 		id := core.WorkerID(i) //nolint:gosec // few
 		w, err := core.NewWorker(core.WorkerConfig{
