@@ -118,8 +118,13 @@ func (l *loader) checkDeadLetters() {
 		ids = append(ids, id.String())
 		known[id] = true
 	}
+	topics := l.playgroundTopics()
 	for _, r := range l.letters {
 		if known[r.name] {
+			if r.name == playgroundEgressID && topics > 1 {
+				l.errorf(r.at, "leave one topic, or name an egress of another kind",
+					"deadLetter.egress %s has several topics, and a dead letter names none", r.name)
+			}
 			continue
 		}
 		hint := didYouMean(r.name.String(), ids)
@@ -128,4 +133,14 @@ func (l *loader) checkDeadLetters() {
 		}
 		l.errorf(r.at, hint, "deadLetter.egress %s is not declared", r.name)
 	}
+}
+
+// playgroundTopics is how many topics the playground egress has. With several, only records that name one can be sent there.
+func (l *loader) playgroundTopics() int {
+	for _, e := range l.app.Egresses {
+		if spec, ok := e.Spec.(*PlaygroundEgress); ok {
+			return len(spec.Topics)
+		}
+	}
+	return 0
 }

@@ -6,14 +6,14 @@ import (
 )
 
 // nearest gives the candidate closest to word, or "" when none is close enough to have been meant. Of equals the
-// first wins.
+// last wins: of two versions, the newer one.
 func nearest(word string, candidates []string) string {
 	if len(word) > 200 { // nobody means this; and distances cost its length
 		return ""
 	}
-	best, bestDistance := "", 2+len(word)/4
+	best, bestDistance := "", 1+len(word)/4
 	for _, c := range candidates {
-		if d := distance(strings.ToLower(word), strings.ToLower(c)); d < bestDistance && d < len(c) {
+		if d := distance(strings.ToLower(word), strings.ToLower(c)); d <= bestDistance && d < len(c) {
 			best, bestDistance = c, d
 		}
 	}

@@ -14,8 +14,8 @@ func TestDistance(t *testing.T) {
 }
 
 func TestNearest(t *testing.T) {
-	known := []string{"call", "connect", "pool_size"}
-	for word, want := range map[string]string{"cal": "call", "conect": "connect", "POOL_SIZE": "pool_size", "poolSize": "pool_size", "timeouts": "", "x": ""} {
+	known := []string{"call", "connect", "pool_size", "http.v1", "http.v2"}
+	for word, want := range map[string]string{"cal": "call", "conect": "connect", "POOL_SIZE": "pool_size", "poolSize": "pool_size", "http.v3": "http.v2", "timeouts": "", "x": ""} {
 		if got := nearest(word, known); got != want {
 			t.Errorf("nearest(%q) = %q, want %q", word, got, want)
 		}
