@@ -80,10 +80,10 @@ func printAddresses(w io.Writer, list admin.Addresses) error {
 	return nil
 }
 
-// waiting is how many messages wait, with a plus if there are more on disk.
+// waiting is how many messages wait. With a plus there are at least so many: of those on disk only one is sure.
 func waiting(a admin.Address) string {
 	if a.MoreWait {
-		return strconv.Itoa(a.Waiting) + "+"
+		return strconv.Itoa(a.Waiting+1) + "+"
 	}
 	return strconv.Itoa(a.Waiting)
 }

@@ -5,6 +5,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stateway/stateway/runtime/admin"
 )
@@ -61,5 +62,24 @@ func TestContact(t *testing.T) {
 		if got := contact(at); got != want {
 			t.Errorf("%s: got %s, want %s", text, got, want)
 		}
+	}
+}
+
+func TestWaitingMessages(t *testing.T) {
+	cases := map[string]admin.Address{
+		"0": {}, "2": {Waiting: 2}, "1+": {MoreWait: true}, "3+": {Waiting: 2, MoreWait: true},
+	}
+	for want, a := range cases {
+		if got := waiting(a); got != want {
+			t.Errorf("%+v: got %s, want %s", a, got, want)
+		}
+	}
+}
+
+func TestJSONLogSpellsDurations(t *testing.T) {
+	var out strings.Builder
+	newLog("json", &out).Info("ready", "took", 1500*time.Millisecond)
+	if !strings.Contains(out.String(), `"took":"1.5s"`) {
+		t.Errorf("got %s", out.String())
 	}
 }

@@ -127,9 +127,17 @@ func loadModule(strict bool, files []string, log *slog.Logger, stderr io.Writer)
 
 func newLog(form string, w io.Writer) *slog.Logger {
 	if form == "json" {
-		return slog.New(slog.NewJSONHandler(w, nil))
+		return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{ReplaceAttr: spelled}))
 	}
 	return slog.New(slog.NewTextHandler(w, nil))
+}
+
+// spelled lets durations look in JSON as they do in text, 1.5s, and not be a number without a unit.
+func spelled(_ []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() == slog.KindDuration {
+		a.Value = slog.StringValue(a.Value.Duration().String())
+	}
+	return a
 }
 
 // contact is where other processes reach the admin server: its address, or this machine's name if it listens on all addresses.

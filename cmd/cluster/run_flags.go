@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -76,9 +77,20 @@ func (o *runOptions) validate() error {
 	bad(o.lease >= 10*time.Millisecond, "--lease %s: want at least 10ms", o.lease)
 	bad(o.memory >= minMemory, "--memory %s: want at least %s", &o.memory, formatByteSize(minMemory))
 	bad(o.log == "text" || o.log == "json", "--log %q: want text or json", o.log)
-	_, _, err = net.SplitHostPort(o.admin)
-	bad(err == nil, "--admin %q: want host:port, such as %s", o.admin, defaultAdmin)
+	bad(isHostPort(o.admin), "--admin %q: want host:port, such as %s", o.admin, defaultAdmin)
+	bad(!strings.ContainsAny(o.host, "[]/ ") && (strings.Count(o.host, ":") != 1),
+		"--host %q: want an address or a host name without a port, such as 127.0.0.1, 0.0.0.0 or ::1", o.host)
 	return errors.Join(problems...)
+}
+
+// isHostPort reports whether s is a host, which may be empty, and a port that a server can listen on.
+func isHostPort(s string) bool {
+	_, port, err := net.SplitHostPort(s)
+	if err != nil {
+		return false
+	}
+	_, err = net.LookupPort("tcp", port)
+	return err == nil
 }
 
 // workerCount is the number of workers, one per core if none was given.

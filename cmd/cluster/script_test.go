@@ -200,11 +200,12 @@ func post(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// signal NAME [N] sends a signal (TERM, STOP, CONT) to the background commands, or to the Nth (from 1) of those not waited for.
+// signal NAME [N] sends a signal (TERM, STOP, CONT) to the background commands, or to the Nth (from 1) of those not waited for. KEEP-TERM
+// is a TERM that is repeated until the command has ended.
 func sendSignal(ts *testscript.TestScript, neg bool, args []string) {
-	signals := map[string]syscall.Signal{"TERM": syscall.SIGTERM, "STOP": syscall.SIGSTOP, "CONT": syscall.SIGCONT}
+	signals := map[string]syscall.Signal{"TERM": syscall.SIGTERM, "KEEP-TERM": syscall.SIGTERM, "STOP": syscall.SIGSTOP, "CONT": syscall.SIGCONT}
 	if neg || len(args) < 1 || len(args) > 2 || signals[args[0]] == 0 {
-		ts.Fatalf("usage: signal TERM|STOP|CONT [N]")
+		ts.Fatalf("usage: signal TERM|KEEP-TERM|STOP|CONT [N]")
 	}
 	commands := ts.BackgroundCmds()
 	if len(args) == 2 {
@@ -217,6 +218,14 @@ func sendSignal(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	for _, cmd := range commands {
 		ts.Check(cmd.Process.Signal(signals[args[0]]))
+		for deadline := time.Now().Add(patience); args[0] == "KEEP-TERM"; time.Sleep(20 * time.Millisecond) {
+			if errors.Is(cmd.Process.Signal(syscall.SIGTERM), os.ErrProcessDone) {
+				break
+			}
+			if time.Now().After(deadline) {
+				ts.Fatalf("the command ignores SIGTERM")
+			}
+		}
 	}
 }
 
