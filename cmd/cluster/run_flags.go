@@ -43,7 +43,7 @@ func (o *runOptions) flags(f *pflag.FlagSet) {
 	f.StringVar(&o.data, "data", home+"/data", "`folder` for the shards; it may be lost without loss of data, and then restarts take longer")
 	f.IntVar(&o.shards, "shards", 0, "`number` of shards, a power of two; fixed when the application is created (default 64, or what the application has)")
 	f.IntVar(&o.workers, "workers", 0, "`number` of worker goroutines (default one per core)")
-	f.DurationVar(&o.checkpointEvery, "checkpoint-every", time.Second, "pause between two checkpoints")
+	f.DurationVar(&o.checkpointEvery, "checkpoint-every", time.Second, "longest pause between two checkpoints while something moves; whoever waits for one brings it forward")
 	o.memory = defaultMemory
 	f.Var(&o.memory, "memory", "bound for messages, state and caches in memory, in `bytes` or with KiB, MiB, GiB; the process needs about half as much again")
 	f.StringVar(&o.admin, "admin", defaultAdmin, "`address` of the admin server; port 0 takes a free one")
