@@ -128,7 +128,7 @@ func TestAnswer(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(&tt.want, got, cmpopts.EquateEmpty()); diff != "" {
+			if diff := cmp.Diff(&tt.want, got, cmpopts.EquateEmpty(), cmpopts.IgnoreUnexported(core.Response{})); diff != "" {
 				t.Errorf("(-want +got)\n%s", diff)
 			}
 		})
