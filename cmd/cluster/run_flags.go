@@ -50,7 +50,7 @@ func (o *runOptions) flags(f *pflag.FlagSet) {
 	f.StringVar(&o.host, "host", "127.0.0.1", "`address` that ingresses and egresses with a port of their own listen on")
 	f.DurationVar(&o.lease, "lease", 2*time.Second, "how long another leader must be silent before this process takes over")
 	f.BoolVar(&o.strict, "strict", false, "take warnings about module files, such as of unknown keys, as errors")
-	f.StringSliceVar(&o.allowDropped, "allow-dropped", nil, "`name` of an ingress, egress or function type that may be missing although data of it exists; that data is given up")
+	f.StringSliceVar(&o.allowDropped, "allow-dropped", nil, "`name` of an ingress, egress or function type that may be missing although data of it exists; that data stays, unused")
 	f.StringVar(&o.log, "log", "text", "form of the log on stderr: `text or json`")
 	f.BoolVar(&o.pprof, "pprof", false, "serve Go profiles at /debug/pprof of the admin server")
 }
