@@ -66,7 +66,11 @@ func (l *loader) variable(inside string, at Position) (string, bool) {
 		return fallback, true
 	}
 	if !set {
-		l.errorf(at, fmt.Sprintf("set it, or give a default: ${%s:-…}", name), "environment variable %s is not set", name)
+		hint := fmt.Sprintf("set it, or give a default: ${%s:-…}", name)
+		if name == "function.name" {
+			hint = "the placeholder of URLs has no dollar sign: {function.name}"
+		}
+		l.errorf(at, hint, "environment variable %s is not set", name)
 	}
 	return value, set
 }
