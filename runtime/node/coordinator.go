@@ -11,6 +11,9 @@ import (
 	"github.com/stateway/stateway/runtime/core"
 )
 
+// checkpointFloor is the shortest pause between two checkpoints that somebody waits for: at most a hundred in a second, however fast the bucket.
+const checkpointFloor = core.Millis(10)
+
 // coordinatorLoop runs the coordinator, and appends to the control log.
 type coordinatorLoop struct {
 	gen   *generation
@@ -34,7 +37,7 @@ func newCoordinatorLoop(g *generation, state *checkpoint.State) *coordinatorLoop
 		gen: g, state: state.Clone(), waste: g.node.app.NewCollector(), last: state.Clone(), wake: make(chan struct{}, 1),
 		core: core.NewCoordinator(core.CoordinatorConfig{
 			Nodes: []core.NodeID{0}, Restored: state.Checkpoint, Now: g.now(),
-			Every: core.Millis(g.node.cfg.CheckpointEvery.Milliseconds()),
+			Every: core.Millis(g.node.cfg.CheckpointEvery.Milliseconds()), Floor: checkpointFloor,
 		}),
 	}
 	c.begun.Store(uint64(state.Checkpoint))

@@ -25,6 +25,9 @@ type egressDriver interface {
 // egressPause is the time until a record that failed is emitted again.
 const egressPause = time.Second
 
+// failuresEvery is the shortest time, in milliseconds, between two log lines about records that an egress did not take.
+const failuresEvery core.Millis = 10_000
+
 // openEgresses opens all egresses and makes their drivers.
 func (g *generation) openEgresses(ctx context.Context) error {
 	for i, e := range g.node.cfg.Parts.Egresses {
@@ -86,6 +89,10 @@ type emitter struct {
 	egressCommon
 	out   egress.Emitter
 	lanes []*lane
+
+	mu     sync.Mutex
+	said   core.Millis // when failures were logged last; guarded by mu
+	failed int         // records that failed since; guarded by mu
 }
 
 // lane is what one worker has for an egress.
@@ -199,7 +206,7 @@ func (e *emitter) done(ln *lane, records []*core.OutRecord, err error) {
 	if e.isClosed(ln) {
 		return
 	}
-	e.gen.log.Warn("egress: tried again after a pause", "egress", e.name, "records", len(records), "error", err)
+	e.sayFailed(len(records), err)
 	time.AfterFunc(egressPause, func() {
 		ln.mu.Lock()
 		ln.waiting = append(slices.Clone(records), ln.waiting...)
@@ -207,6 +214,22 @@ func (e *emitter) done(ln *lane, records []*core.OutRecord, err error) {
 		ln.mu.Unlock()
 		e.pump(ln)
 	})
+}
+
+// sayFailed logs that records are tried again, once every failuresEvery: each batch fails by itself, many in a second.
+func (e *emitter) sayFailed(records int, err error) {
+	now := e.gen.now()
+	e.mu.Lock()
+	e.failed += records
+	records = e.failed
+	quiet := e.said != 0 && now < e.said+failuresEvery
+	if !quiet {
+		e.said, e.failed = now, 0
+	}
+	e.mu.Unlock()
+	if !quiet {
+		e.gen.log.Warn("egress: tried again after a pause", "egress", e.name, "records", records, "error", err)
+	}
 }
 
 // again offers what waits, now that the egress may have room.

@@ -85,6 +85,9 @@ func (g *generation) awaitEgresses(ctx context.Context, afterCommit bool) (used 
 		if g.node.cfg.Parts.Egresses[i].Core.AfterCommit != afterCommit {
 			continue
 		}
+		if _, publishes := e.(*publisher); afterCommit && !publishes {
+			continue // its records wait to be taken by somebody: they do so over a restart, too
+		}
 		left, total := e.outstanding()
 		for ; left > 0 && time.Now().Before(end) && sleep(ctx, time.Millisecond); left, total = e.outstanding() {
 		}
