@@ -57,7 +57,7 @@ type Config struct {
 	Memory int64
 	// Strict makes warnings about module files errors.
 	Strict bool
-	// AllowDropped names ingresses, egresses and function types whose data may be given up.
+	// AllowDropped names ingresses, egresses and function types that may be missing although data of them exists. The data stays.
 	AllowDropped []string
 	// Log gets what an operator should know. Default: slog.Default.
 	Log *slog.Logger
