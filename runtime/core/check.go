@@ -36,7 +36,7 @@ func (c *Checker) Check(inv *Invocation, resp *Response) error {
 		}
 	}
 	for i := range resp.Egresses {
-		if err := c.egress(&resp.Egresses[i]); err != nil {
+		if err := c.Egress(&resp.Egresses[i]); err != nil {
 			return fmt.Errorf("egress record %d: %w", i+1, err)
 		}
 	}
@@ -69,7 +69,8 @@ func (c *Checker) delayed(d *Delayed) error {
 	return c.target(d.Target)
 }
 
-func (c *Checker) egress(r *EgressRecord) error {
+// Egress says why a record cannot go to the egress that it names; nil if it can.
+func (c *Checker) Egress(r *EgressRecord) error {
 	e := c.egresses[r.Egress]
 	if e == nil {
 		return fmt.Errorf("there is no egress %s", r.Egress)

@@ -29,6 +29,9 @@ type (
 		Name      string // of the partition, under which the position is kept
 		Position  []byte // behind the last record; nil keeps none
 		Messages  []*Message
+		// Egresses are records that the ingress itself has for egresses, such as the dead letters of what could not be read.
+		// Each names an egress of the application and has passed its Validate. Their credit comes back when they are published.
+		Egresses []EgressRecord
 	}
 
 	// Frame carries messages from one worker to another; it is an effect of the one and an event of the other.

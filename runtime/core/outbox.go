@@ -1,6 +1,9 @@
 package core
 
-import "slices"
+import (
+	"fmt"
+	"slices"
+)
 
 // outlet is what one egress has to publish of one shard.
 type outlet struct {
@@ -24,7 +27,7 @@ func (sh *shard) outlet(id EgressID) *outlet {
 }
 
 // emitRecord makes a record a row, and hands it to its egress: at once, or when its checkpoint has committed.
-func (w *Worker) emitRecord(sh *shard, id EgressID, typename string, arg Value) {
+func (w *Worker) emitRecord(sh *shard, id EgressID, typename string, arg Value) *OutRecord {
 	e := &w.egresses[id]
 	r := &OutRecord{
 		Egress: id, Shard: sh.id, Key: OutboxKey{Epoch: w.epoch, Seq: sh.seq()},
@@ -36,11 +39,25 @@ func (w *Worker) emitRecord(sh *shard, id EgressID, typename string, arg Value) 
 	w.stats.EgressRecords++
 	if !e.AfterCommit {
 		w.emissions.add(id, r)
-		return
+		return r
 	}
 	o := sh.outlet(id)
 	o.pending = append(o.pending, r)
 	w.wantCheckpoint(WantSoon)
+	return r
+}
+
+// emitFromIngress makes rows of the records that an ingress has for egresses. They belong to no Address, so that any shard will do;
+// one of this worker's own keeps them in the epoch of the position.
+func (w *Worker) emitFromIngress(r *Records) {
+	if len(w.owned) == 0 {
+		w.emit(Broken{Reason: fmt.Sprintf("partition %s has records for an egress, but this worker owns no shard to keep them", r.Name)})
+		return
+	}
+	for i := range r.Egresses {
+		rec := &r.Egresses[i]
+		w.emitRecord(w.owned[0], w.egressIDs[rec.Egress], rec.Typename, rec.Arg).origin = r.Partition
+	}
 }
 
 func (r *OutRecord) size() int64 { return int64(len(r.Arg) + len(r.name) + 64) }
@@ -126,6 +143,9 @@ func (w *Worker) onEgressDone(ev EgressDone) {
 		r.done = true
 		w.egresses[r.Egress].unpublished--
 		w.outboxBytes -= r.size()
+		if r.origin != 0 {
+			w.credits.add(r.origin, int64(len(r.Arg)))
+		}
 		sh.eraseQuietly(&r.row, r)
 	}
 }

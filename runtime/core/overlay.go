@@ -227,9 +227,10 @@ type OutRecord struct {
 	Typename string    // of Arg; empty if read back from a row
 	Arg      Value
 
-	row  rowLink
-	name string // of the egress
-	done bool
+	row    rowLink
+	name   string      // of the egress
+	origin PartitionID // that gets credit back when the record is published; zero if none
+	done   bool
 }
 
 func (r *OutRecord) appendRow(b *rowBuffer) Row {

@@ -323,6 +323,9 @@ func (w *Worker) onRecords(r Records) {
 		m.Origin = r.Partition
 		w.send(m)
 	}
+	if len(r.Egresses) > 0 {
+		w.emitFromIngress(&r)
+	}
 	if r.Position != nil {
 		w.positions[r.Name] = r.Position
 	}

@@ -11,6 +11,10 @@ func (s *workerScript) event(c command) Event {
 	switch c.name {
 	case "records":
 		r := Records{Partition: PartitionID(c.number("p", 0)), Name: "p" + c.text("p", "0"), Messages: scriptMessages(c.words)}
+		if out := c.text("egress", ""); out != "" {
+			name, arg, _ := strings.Cut(out, ":")
+			r.Egresses = []EgressRecord{{Egress: name, Typename: "t", Arg: Value(arg)}}
+		}
 		if pos := c.text("pos", ""); pos != "" {
 			r.Position = []byte(pos)
 		}

@@ -41,6 +41,10 @@ type Batch struct {
 	// Messages may be empty: a batch that only moves the position, past records that no target wants.
 	// Target, Arg and Dedupe are set by the driver, the rest by the node.
 	Messages []*core.Message
+	// Records go to egresses in the same step as the position: what could not be made a message, as a dead letter. Each
+	// names an egress of the application by ns/name, and holds a value that this egress takes; otherwise Put returns an
+	// error. They are seldom; Ack does not speak of them.
+	Records []core.EgressRecord
 	// Ack, if not nil, is called exactly once after Put has returned nil or while it returns: with nil
 	// when the checkpoint that holds all messages has committed, with ErrRolledBack or ErrStopped when
 	// that will not be seen. Any goroutine may call it; it must not block. Somebody waiting makes the
@@ -107,5 +111,5 @@ type Sink interface {
 	Put(ctx context.Context, b Batch) error
 }
 
-// MaxBatchBytes is how large a batch of several records gets at most, by the sum of Message.Size.
+// MaxBatchBytes is how large a batch of several records gets at most, by the sum of Message.Size and of the bytes of Batch.Records.
 const MaxBatchBytes = 1 << 20

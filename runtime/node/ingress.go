@@ -281,7 +281,7 @@ func (s *source) read(ctx context.Context, p ingress.Partition, sink *partitionS
 func (d *ingressDriver) newSink(s *source, p ingress.Partition, partitions int) *partitionSink {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	w := d.gen.workers[d.next%len(d.gen.workers)]
+	w := d.gen.workers[d.next%min(len(d.gen.workers), d.gen.node.app.Shards)] // one that owns shards
 	d.next++
 	sink := &partitionSink{
 		gen: d.gen, name: positionName(s.id, p.ID), volatile: p.Volatile, worker: w,
@@ -325,11 +325,17 @@ func (s *partitionSink) Put(ctx context.Context, b ingress.Batch) error {
 	for _, m := range b.Messages {
 		size += m.Size()
 	}
+	for i := range b.Records {
+		if err := s.gen.checker.Egress(&b.Records[i]); err != nil {
+			return fmt.Errorf("a record of partition %s: %w", s.name, err)
+		}
+		size += int64(len(b.Records[i].Arg))
+	}
 	if err := s.take(ctx, size); err != nil {
 		return err
 	}
 	s.number(b)
-	rec := core.Records{Partition: s.id, Name: s.name, Messages: b.Messages}
+	rec := core.Records{Partition: s.id, Name: s.name, Messages: b.Messages, Egresses: b.Records}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if b.Position != nil && !s.volatile {

@@ -21,6 +21,8 @@ const maxRecords = 64
 // Options describe a log.
 type Options struct {
 	Router ingress.Router
+	// Refused makes a record for an egress of one that Router refuses; nil holds the partition there.
+	Refused func(rec ingress.Record, why error) core.EgressRecord
 	// Latest: a first start without known positions begins after the records there are.
 	Latest bool
 }
@@ -151,7 +153,12 @@ func (l *Log) fetchLocked(id string, position []byte, limit int) (ingress.Batch,
 	recs = recs[:min(limit, len(recs))]
 	b := ingress.Batch{Position: Position(at + int64(len(recs)))}
 	for i, r := range recs {
-		if b.Messages, err = l.opts.Router(r, b.Messages); err != nil {
+		b.Messages, err = l.opts.Router(r, b.Messages)
+		if err != nil && l.opts.Refused != nil {
+			b.Records = append(b.Records, l.opts.Refused(r, err))
+			continue
+		}
+		if err != nil {
 			return ingress.Batch{}, fmt.Errorf("partition %s at %d: %w: %w", id, at+int64(i), ingress.ErrHeld, err)
 		}
 	}
