@@ -7,6 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/stateway/stateway/internal/version"
 )
 
 const rootHelp = `Stateway keeps the state of serverless functions, carries their messages, and makes both exactly-once.
@@ -36,7 +38,10 @@ func newRoot(ran *bool) *cobra.Command {
 		},
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
+	root.Version = version.Get().String()
+	root.SetVersionTemplate("{{.Version}}\n")
 	root.AddCommand(newRun(), newCheck(), newState(), newAddress(), newCheckpoint(), newVersion())
+	correct(root)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		var invalid *pflag.InvalidValueError
 		if errors.As(err, &invalid) {

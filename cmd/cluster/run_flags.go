@@ -76,6 +76,10 @@ func (o *runOptions) validate() error {
 	bad(o.checkpointEvery >= time.Millisecond, "--checkpoint-every %s: want at least 1ms", o.checkpointEvery)
 	bad(o.lease >= 10*time.Millisecond, "--lease %s: want at least 10ms", o.lease)
 	bad(o.memory >= minMemory, "--memory %s: want at least %s", &o.memory, formatByteSize(minMemory))
+	for _, name := range o.allowDropped {
+		before, after, _ := strings.Cut(name, "/")
+		bad(before != "" && after != "", "--allow-dropped %q: want namespace/name of an ingress, an egress or a function type", name)
+	}
 	bad(o.log == "text" || o.log == "json", "--log %q: want text or json", o.log)
 	bad(isHostPort(o.admin), "--admin %q: want host:port, such as %s", o.admin, defaultAdmin)
 	bad(!strings.ContainsAny(o.host, "[]/ ") && (strings.Count(o.host, ":") != 1),

@@ -89,6 +89,10 @@ func printStates(cmd *cobra.Command, asJSON bool, s admin.State, err error) erro
 }
 
 func printStateTable(w io.Writer, s admin.State) error {
+	if len(s.States) == 0 && s.Checkpoint == 0 {
+		fmt.Fprintf(w, "%s has no state: its shard holds no checkpoint with rows yet\n", shown(s.Address))
+		return nil
+	}
 	if len(s.States) == 0 {
 		fmt.Fprintf(w, "%s has no state in checkpoint %d\n", shown(s.Address), s.Checkpoint)
 		return nil

@@ -220,7 +220,15 @@ func (a *api) state(r *http.Request) (any, error) {
 		found.States = append(found.States, v)
 	}
 	if query.Has("name") && len(found.States) == 0 {
-		return nil, &problem{http.StatusNotFound, fmt.Sprintf("%s has no value of state %q in checkpoint %d", addr, query.Get("name"), n)}
+		return nil, &problem{http.StatusNotFound, fmt.Sprintf("%s has no value of state %q%s", addr, query.Get("name"), asOf(n))}
 	}
 	return found, nil
+}
+
+// asOf ends a sentence about what an Address does not have.
+func asOf(n core.CheckpointID) string {
+	if n == 0 {
+		return ": its shard holds no checkpoint with rows yet"
+	}
+	return fmt.Sprintf(" in checkpoint %d", n)
 }

@@ -41,7 +41,7 @@ type Addresses struct {
 // State is what GET /api/v1/state answers: the values of one Address as of a committed checkpoint.
 type State struct {
 	Address    string            `json:"address"`
-	Checkpoint core.CheckpointID `json:"checkpoint"` // what came later is not in it
+	Checkpoint core.CheckpointID `json:"checkpoint"` // what came later is not in it; 0 if the shard holds none with rows
 	States     []StateValue      `json:"states"`
 }
 
