@@ -6,15 +6,18 @@ import "fmt"
 type funcType struct {
 	name     FunctionType
 	endpoint EndpointID // negative if no endpoint serves it
-	ready    []*instance
-	head     int // of ready
+	at       int        // of the worker's known types
+
+	instances int // in memory
+	ready     fifo[*instance]
+	queued    bool // among its endpoint's types that have ready instances
 
 	specs   []StateSpec
 	version int         // counts changes of specs
 	learned Millis      // when they were
 	asking  *Invocation // the first of this process, which left the states out; nil if none is under way
 	asked   bool        // it was answered
-	stats   TypeStats
+	stats   *TypeStats
 }
 
 // maxAsks bounds incomplete answers in a row for one Address.
@@ -29,34 +32,17 @@ func (w *Worker) typeOf(name FunctionType) *funcType {
 	if t := w.types[name]; t != nil {
 		return t
 	}
-	t := &funcType{name: name, endpoint: -1}
+	if len(w.known) >= maxIdleTypes {
+		w.forgetTypes()
+	}
+	t := &funcType{name: name, endpoint: -1, at: len(w.known), stats: w.statsOf(name)}
 	if id, ok := w.cfg.App.EndpointOf(name); ok {
 		t.endpoint = id
 	}
 	w.types[name] = t
-	w.serving = append(w.serving, t)
+	w.known = append(w.known, t)
 	return t
 }
-
-func (t *funcType) push(in *instance) {
-	t.ready = append(t.ready, in)
-}
-
-func (t *funcType) pop() *instance {
-	in := t.ready[t.head]
-	t.ready[t.head] = nil
-	t.head++
-	if t.head == len(t.ready) {
-		t.ready, t.head = t.ready[:0], 0
-	} else if t.head >= 1024 && t.head*2 >= len(t.ready) {
-		n := copy(t.ready, t.ready[t.head:])
-		clear(t.ready[n:])
-		t.ready, t.head = t.ready[:n], 0
-	}
-	return in
-}
-
-func (t *funcType) waiting() int { return len(t.ready) - t.head }
 
 func (t *funcType) spec(name string) *StateSpec {
 	for i := range t.specs {

@@ -47,21 +47,13 @@ func (w *Worker) scanBacklog() {
 		case sh.scanned:
 			w.scanShard++
 			continue
-		case !sh.restored || sh.scanning || w.loads > backlogReady || w.readyCount() > backlogReady || w.overBudget():
+		case !sh.restored || sh.scanning || w.loads > backlogReady || w.ready > backlogReady || w.overBudget():
 			return
 		}
 		sh.scanning = true
 		w.emit(ReadBacklog{Shard: sh.id, After: sh.backlog, Limit: backlogRead})
 		return
 	}
-}
-
-func (w *Worker) readyCount() int {
-	n := 0
-	for _, t := range w.serving {
-		n += t.waiting()
-	}
-	return n
 }
 
 func (w *Worker) onBacklogRead(ev BacklogRead) {

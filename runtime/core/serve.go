@@ -5,8 +5,14 @@ func (w *Worker) offer(in *instance) {
 	if in.ready || !in.startable(w.now) {
 		return
 	}
+	t := in.typ
 	in.ready = true
-	in.typ.push(in)
+	w.ready++
+	t.ready.push(in)
+	if !t.queued {
+		t.queued = true
+		w.endpoints[t.endpoint].ready.push(t)
+	}
 }
 
 // startable reports whether the instance may be served now.
@@ -23,32 +29,41 @@ func (in *instance) startable(now Millis) bool {
 	return in.disk.from != 0
 }
 
-// serve starts invocations of ready instances, round-robin over function types, while windows and budgets allow.
+// serve starts invocations of ready instances while windows and budgets allow, round-robin over endpoints and over the function types of
+// each. What it costs does not depend on how many types there are.
 func (w *Worker) serve() {
 	if w.halting {
 		return
 	}
 	w.scanBacklog()
 	idle := 0
-	for idle < len(w.serving) && w.mayStart() {
-		if w.next >= len(w.serving) {
+	for idle < len(w.endpoints) && w.mayStart() {
+		if w.next >= len(w.endpoints) {
 			w.next = 0
 		}
-		t := w.serving[w.next]
+		ep := &w.endpoints[w.next]
 		w.next++
-		if t.waiting() == 0 || w.endpoints[t.endpoint].inflight >= w.endpoints[t.endpoint].limit {
-			idle++
-			continue
-		}
-		in := t.pop()
-		in.ready = false
-		if in.startable(w.now) && !w.start(in) {
-			w.offer(in)
+		if ep.ready.len() == 0 || ep.inflight >= ep.limit || !w.serveType(ep.ready.pop()) {
 			idle++
 			continue
 		}
 		idle = 0
 	}
+}
+
+// serveType serves one instance of a type that was taken from its endpoint's queue. It says no if that has to wait for memory.
+func (w *Worker) serveType(t *funcType) bool {
+	in := t.ready.pop()
+	in.ready = false
+	w.ready--
+	if t.queued = t.ready.len() > 0; t.queued {
+		w.endpoints[t.endpoint].ready.push(t)
+	}
+	if in.startable(w.now) && !w.start(in) {
+		w.offer(in)
+		return false
+	}
+	return true
 }
 
 // start serves one instance: it reads its mailbox back, drops its head message, or invokes it. It says no if as many

@@ -98,6 +98,7 @@ func (sh *shard) instance(hash uint64, a Address) *instance {
 		in.load = loaded
 	}
 	in.addBytes(int64(instanceOverhead + len(a.ID)))
+	in.typ.instances++
 	sh.w.instances++
 	sh.w.hand.add(in)
 	return in
@@ -117,6 +118,7 @@ func (sh *shard) forget(in *instance) {
 		}
 		first.same = in.same
 	}
+	in.typ.instances--
 	sh.w.instances--
 	sh.w.hand.remove(in)
 	sh.w.cacheBytes -= in.bytes

@@ -42,10 +42,14 @@ type Gauges struct {
 // Stats are the worker's counters.
 func (w *Worker) Stats() WorkerStats { return w.stats }
 
-// EachType calls f with the counters of every function type seen, in a fixed order.
+// EachType calls f with the counters of the first MaxCountedTypes function types seen, in a fixed order, and with those of all others
+// together under OtherTypes.
 func (w *Worker) EachType(f func(FunctionType, TypeStats)) {
-	for _, t := range w.serving {
-		f(t.name, t.stats)
+	for _, c := range w.counted {
+		f(c.name, c.stats)
+	}
+	if w.uncounted != (TypeStats{}) {
+		f(OtherTypes, w.uncounted)
 	}
 }
 
@@ -59,7 +63,7 @@ func (w *Worker) EachEgress(f func(id EgressID, unpublished int)) {
 // Gauges is what the worker holds.
 func (w *Worker) Gauges() Gauges {
 	return Gauges{
-		Instances: w.instances, Ready: w.readyCount(), InFlight: w.inflight(), Troubled: len(w.troubled),
+		Instances: w.instances, Ready: w.ready, InFlight: w.inflight(), Troubled: len(w.troubled),
 		MailBytes: w.mailBytes, OverlayBytes: w.overlayBytes, CacheBytes: w.cacheBytes,
 		DiskBytes: w.diskBytes, OutboxBytes: w.outboxBytes,
 	}

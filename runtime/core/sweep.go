@@ -68,7 +68,11 @@ func (w *Worker) onExpiringRead(ev ExpiringRead) {
 
 // sweepState deletes a stored state whose time is over, unless memory knows a later access.
 func (w *Worker) sweepState(sh *shard, a StoredAccess) {
-	spec := w.typeOf(a.Address.Type).spec(a.Name)
+	t := w.types[a.Address.Type]
+	if t == nil {
+		return // nothing is known of its states
+	}
+	spec := t.spec(a.Name)
 	if spec == nil || spec.Mode == ExpireNever || !spec.over(a.Access, w.now) {
 		return
 	}

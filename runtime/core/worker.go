@@ -16,8 +16,13 @@ type Worker struct {
 	shards    []*shard // by ShardID; nil if another worker owns it
 	owned     []*shard
 	types     map[FunctionType]*funcType
-	serving   []*funcType // in the order in which they were first seen
-	next      int         // of serving, to be served next
+	known     []*funcType // all of types
+	look      int         // of known, to be looked at next for what can be forgotten
+	byName    map[FunctionType]*counted
+	counted   []*counted // function types with counters of their own, in the order in which they were first seen
+	uncounted TypeStats  // of all others together
+	next      int        // of endpoints, to be served next
+	ready     int        // instances that could be served
 	endpoints []endpointState
 	egresses  []egressState
 	egressIDs map[string]EgressID
@@ -68,6 +73,7 @@ type endpointState struct {
 	Endpoint
 	inflight int
 	limit    int
+	ready    fifo[*funcType] // types with ready instances, the one to be served next first
 }
 
 type egressState struct {
@@ -101,6 +107,7 @@ func NewWorker(cfg WorkerConfig) (*Worker, error) {
 		now:       cfg.Now,
 		shards:    make([]*shard, cfg.Sharding.Shards()),
 		types:     map[FunctionType]*funcType{},
+		byName:    map[FunctionType]*counted{},
 		egressIDs: map[string]EgressID{},
 		positions: map[string][]byte{},
 		troubled:  map[*instance]bool{},

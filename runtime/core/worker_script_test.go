@@ -47,6 +47,8 @@ func (s *workerScript) run(c command) (printed string) {
 		s.start(c)
 	case "rows", "overlay", "mailbox", "gauges", "stats", "pending":
 		s.dump(c)
+	case "strangers", "types":
+		s.typesCommand(c)
 	case "store", "answer", "auto":
 		s.storeCommand(c)
 	case "hide":
