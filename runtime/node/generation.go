@@ -39,6 +39,7 @@ type generation struct {
 	ingresses   *ingressDriver
 	acks        *acks
 	requests    *requests
+	labels      typeLabels
 	base        core.Millis // the core's time at the restore point
 	clock       *clock
 	started     time.Time
@@ -205,6 +206,8 @@ func (g *generation) start(ctx context.Context, state *checkpoint.State) error {
 	g.goTask(func() { g.uploader.run(ctx) })
 	g.applier.start(ctx)
 	g.goTask(func() { g.coordinator.run(ctx) })
+	g.goTask(func() { g.coordinator.chores.runLooks(ctx) })
+	g.goTask(func() { g.coordinator.chores.runCollection(ctx) })
 	g.goTask(func() { g.restoreShards(ctx, state) })
 	g.goTask(func() { g.refreshBases(ctx) })
 	g.ingresses.start(ctx)

@@ -193,7 +193,7 @@ func collectWorkers(g *generation, count, gauge emitMetric) {
 	gauge(descMemory, float64(s.gauges.OverlayBytes), "overlays")
 	gauge(descMemory, float64(s.gauges.CacheBytes), "instances")
 	gauge(descMemory, float64(s.gauges.OutboxBytes), "outbox")
-	for t, st := range s.types {
+	for t, st := range g.labels.fold(s.types) {
 		count(descInvocations, float64(st.Invocations), string(t))
 		count(descMessages, float64(st.In), string(t))
 		count(descFailures, float64(st.Failures), string(t))
