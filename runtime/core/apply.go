@@ -77,7 +77,7 @@ func (w *Worker) mutate(in *instance, m *Mutation) {
 		val = Value{}
 	}
 	in.setState(s, val)
-	if spec == nil || spec.Mode == ExpireNever { // nil if the type dropped it while the answer waited for its tokens
+	if spec != nil && spec.Mode == ExpireNever { // nil if the type dropped it while the answer waited for its tokens: it may come back
 		in.setAccess(s, 0)
 		return
 	}
