@@ -25,6 +25,7 @@ GOVERSION := $(shell go env GOVERSION)
 BIN       := $(STATEWAY_TOOLS)/bin
 LINTER    := $(BIN)/golangci-lint-$(call pinned,github.com/golangci/golangci-lint/v2,tools/golangci-lint/go.mod)-$(GOVERSION)
 GOFUMPT   := $(BIN)/gofumpt-$(call pinned,mvdan.cc/gofumpt,tools/go.mod)-$(GOVERSION)
+VERSITYGW := $(BIN)/versitygw-$(call pinned,github.com/versity/versitygw,tools/versitygw/go.mod)-$(GOVERSION)
 BUF       := $(BIN)/buf-$(call pinned,github.com/bufbuild/buf,tools/go.mod)-$(GOVERSION)
 
 GOFILES = find . -name '*.go' ! -name '*.pb.go' ! -path './.*' ! -path '*/node_modules/*' ! -path '*/target/*'
@@ -62,6 +63,10 @@ mutants: ## check that the simulation catches every planted mistake
 .PHONY: compat
 compat: ## run the published StateFun SDKs (Python, JavaScript, Java, Go) against the runtime
 	@$(TESTRUN) -parts compat
+
+.PHONY: aws
+aws: ## test S3 and Kinesis against servers of their own
+	@$(TESTRUN) -parts aws
 
 .PHONY: crash
 crash: ## kill -9 the real binary under load and compare what is left
@@ -116,7 +121,10 @@ fmt: $(GOFUMPT) ## format all Go files
 	@$(GOFILES) -exec $(GOFUMPT) -w {} +
 
 .PHONY: tools
-tools: $(LINTER) $(GOFUMPT) $(BUF) ## build the development tools
+tools: $(LINTER) $(GOFUMPT) $(BUF) $(VERSITYGW) ## build the development tools
+
+.PHONY: versitygw
+versitygw: $(VERSITYGW) ## build the S3 server that tests start
 
 .PHONY: clean
 clean: ## remove what was built (the tools stay)
@@ -133,3 +141,7 @@ $(GOFUMPT): tools/go.mod
 $(BUF): tools/go.mod
 	@echo "building $(@F), once (about a minute)"; mkdir -p $(BIN)
 	@cd tools && go build -o $@ github.com/bufbuild/buf/cmd/buf && touch $@
+
+$(VERSITYGW): tools/versitygw/go.mod
+	@echo "building $(@F), once (about two minutes)"; mkdir -p $(BIN)
+	@cd tools/versitygw && go build -o $@ github.com/versity/versitygw/cmd/versitygw && touch $@
