@@ -26,6 +26,7 @@ func plan() []part {
 		{"sim", "a simulated cluster, from seeds", simFolder, (*runner).sim},
 		{"mutants", "planted mistakes that the simulation must catch", simFolder, (*runner).mutants},
 		{"compat", "published SDKs against the runtime", compatFolder, (*runner).compat},
+		{"aws", "S3 and Kinesis, on servers of their own", awsFolder, (*runner).aws},
 		{"crash", "the real binary under kill -9", crashFolder, (*runner).crash},
 		{"examples", "each example from start to end", examplesFolder, (*runner).examples},
 	}
@@ -34,6 +35,7 @@ func plan() []part {
 const (
 	simFolder      = "runtime/sim"
 	compatFolder   = "test/compat"
+	awsFolder      = "test/aws"
 	crashFolder    = "test/crash"
 	examplesFolder = "examples"
 )
@@ -109,6 +111,14 @@ func (r *runner) compat(ctx context.Context) {
 	r.withBinary(ctx, goTest{packages: []string{"./" + compatFolder + "/..."}, timeout: 6 * time.Minute})
 }
 
+func (r *runner) aws(ctx context.Context) {
+	if err := r.quietly(ctx, r.root, r.make(), "-s", "versitygw"); err != nil {
+		r.verdict("build the S3 server", err)
+		return
+	}
+	r.withBinary(ctx, goTest{packages: []string{"./" + awsFolder + "/..."}, timeout: 6 * time.Minute})
+}
+
 func (r *runner) crash(ctx context.Context) {
 	r.withBinary(ctx, goTest{packages: []string{"./" + crashFolder + "/..."}, timeout: 5 * time.Minute})
 }
@@ -165,7 +175,7 @@ func belongsElsewhere(path string) bool {
 	if path == simFolder {
 		return true // Its subfolders are ordinary packages.
 	}
-	for _, folder := range []string{compatFolder, crashFolder, examplesFolder} {
+	for _, folder := range []string{compatFolder, awsFolder, crashFolder, examplesFolder} {
 		if path == folder || strings.HasPrefix(path, folder+"/") {
 			return true
 		}
