@@ -41,6 +41,7 @@ type Reign struct {
 	age      time.Duration // of that entry
 	seen     time.Duration // the clock at a moment at which it existed
 	proven   time.Duration // the clock at a moment at which nothing was above it
+	watched  time.Duration // the same, also of looks that found nothing
 	restores Number        // the last manifest at or below tail
 	lineage  Lineage       // zero before the first claim has won
 
@@ -57,7 +58,7 @@ type pendingEntry struct {
 
 // NewReign begins above tail.
 func (l *Log) NewReign(tail Tail) *Reign {
-	r := &Reign{log: l, tail: tail.Number, seen: tail.seen, proven: tail.looked, restores: tail.Restores}
+	r := &Reign{log: l, tail: tail.Number, seen: tail.seen, proven: tail.looked, watched: tail.looked, restores: tail.Restores}
 	if tail.Entry != nil {
 		r.age = tail.Entry.Age
 	}
@@ -237,6 +238,7 @@ func (r *Reign) win() *Entry {
 	r.pending = nil
 	r.tail, r.age, r.seen = p.entry.Number, p.entry.Age, r.log.app.opt.Clock()
 	r.proven = max(r.proven, p.start)
+	r.watched = max(r.watched, r.proven)
 	r.restores = p.entry.last()
 	if c := p.entry.Claim; c != nil {
 		r.lineage = Lineage{Generation: core.Generation(p.entry.Number), Nonce: c.Nonce}
@@ -244,22 +246,84 @@ func (r *Reign) win() *Entry {
 	return p.entry
 }
 
-// Check reads the log's next number, as an idle leader does once per lease time: ErrDeposed if
+// Look is one look at the number behind a log's tail, as an idle leader and a process that waits to lead take it once per lease time. It
+// costs one request: an entry is kept for 24 hours at least, so as long as less than an hour has passed since nothing was above the
+// tail, a number that is missing cannot have been cut off, and the folder that would tell so need not be looked at.
+type Look struct {
+	log    *Log
+	number Number
+	since  time.Duration // the clock at a moment at which nothing was at the number
+}
+
+// Looked is what a Look saw.
+type Looked struct {
+	Number  Number        // that was looked at
+	Reached bool          // the log has reached it
+	began   time.Duration // the clock when the look began
+}
+
+// NextLook is a look behind the tail; after one that found nothing, give that too, so that the next is as cheap.
+func (l *Log) NextLook(t Tail, before Looked) Look {
+	k := Look{log: l, number: t.Number + 1, since: t.looked}
+	if before.Number == k.number && !before.Reached {
+		k.since = max(k.since, before.began)
+	}
+	return k
+}
+
+// Do looks. It may be called on any goroutine.
+func (k Look) Do(ctx context.Context) (Looked, error) {
+	clock := k.log.app.opt.Clock
+	seen := Looked{Number: k.number, began: clock()}
+	_, err := k.log.app.bucket.ReadRange(ctx, logKey(k.log.app.Name, k.number), 0, 1)
+	switch {
+	case err == nil || errors.Is(err, ErrRange):
+		seen.Reached = true
+		return seen, nil
+	case !errors.Is(err, ErrNotFound):
+		return seen, fmt.Errorf("look for control log number %d: %w", k.number, err)
+	case clock()-k.since < proofLasts:
+		return seen, nil
+	}
+	seen.Reached, err = k.log.folderCut(ctx, k.number.Folder())
+	return seen, err
+}
+
+// Look is the look that a leader takes now, on any goroutine; false while the outcome of an append is open, which will tell more, and
+// when the reign is over. Give what it saw to Saw.
+func (r *Reign) Look() (Look, bool) {
+	return Look{log: r.log, number: r.tail + 1, since: r.watched}, r.pending == nil && !r.deposed
+}
+
+// Saw takes what a look of this reign saw: ErrDeposed if somebody else appended. What the reign has won since is its own, and
+// the outcome of what it has begun to append since is not a look's to tell.
+func (r *Reign) Saw(k Looked) error {
+	switch {
+	case r.deposed:
+		return ErrDeposed
+	case k.Number != r.tail+1 || r.pending != nil:
+		return nil
+	case k.Reached:
+		r.deposed = true
+		return fmt.Errorf("control log number %d: %w", k.Number, ErrDeposed)
+	}
+	r.watched = max(r.watched, k.began)
+	return nil
+}
+
+// Check looks at the log's next number, on the reign's goroutine: ErrDeposed if
 // somebody else appended. With a pending append it does nothing.
 func (r *Reign) Check(ctx context.Context) error {
 	if r.deposed {
 		return ErrDeposed
 	}
-	if r.pending != nil {
+	look, ok := r.Look()
+	if !ok {
 		return nil
 	}
-	there, err := r.log.reached(ctx, r.tail+1)
+	seen, err := look.Do(ctx)
 	if err != nil {
 		return err
 	}
-	if there {
-		r.deposed = true
-		return fmt.Errorf("control log number %d: %w", r.tail+1, ErrDeposed)
-	}
-	return nil
+	return r.Saw(seen)
 }

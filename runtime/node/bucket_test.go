@@ -153,8 +153,8 @@ func TestPacing(t *testing.T) {
 		if got := c.creates.Load() - creates; got != 0 {
 			t.Errorf("an idle node created %d objects", got)
 		}
-		if got := c.reads.Load() - reads; got < 590 || got > 610 {
-			t.Errorf("an idle node made %d requests in ten minutes, want one look at the log, of two requests, every 2 s", got)
+		if got := c.reads.Load() - reads; got < 290 || got > 305 {
+			t.Errorf("an idle node made %d requests in ten minutes, want one look at the log, of one request, every 2 s", got)
 		}
 
 		creates = c.creates.Load()

@@ -35,6 +35,12 @@ type Config struct {
 	// HaltPatience is how long a halting node waits for functions that still run. Zero means ten seconds. What they were given is
 	// invoked again after the next start.
 	HaltPatience time.Duration
+	// CommitPatience is how long a halting node waits for its last checkpoint. Zero means 15 seconds. If the bucket has not taken it by
+	// then, Run returns ErrNotCommitted.
+	CommitPatience time.Duration
+	// BucketPatience is how long a request to the bucket may take, and a second more for each 128 KiB of its body; then it is given up and
+	// tried again. Zero means ten seconds. Less than what the bucket needs for a small object stops everything.
+	BucketPatience time.Duration
 	// Memory bounds messages, overlays, cached state and block cache, in bytes. Zero means 512 MiB. The process needs
 	// about half as much again.
 	Memory int64
@@ -111,6 +117,12 @@ func (c Config) withDefaults() Config {
 	}
 	if c.HaltPatience == 0 {
 		c.HaltPatience = 10 * time.Second
+	}
+	if c.CommitPatience == 0 {
+		c.CommitPatience = 15 * time.Second
+	}
+	if c.BucketPatience == 0 {
+		c.BucketPatience = 10 * time.Second
 	}
 	if c.Memory == 0 {
 		c.Memory = 512 << 20

@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,15 +18,16 @@ const checkpointFloor = core.Millis(10)
 // coordinatorLoop runs the coordinator, and appends to the control log.
 type coordinatorLoop struct {
 	gen   *generation
-	core  *core.Coordinator     // owned by run
-	state *checkpoint.State     // owned by run
-	waste *checkpoint.Collector // owned by run
-	gone  map[string][]string   // positions to be forgotten with the next manifest, by ingress; guarded by mu
-	bases []*checkpoint.Base    // to be named by the next manifest; guarded by mu
+	core  *core.Coordinator   // owned by run
+	state *checkpoint.State   // owned by run
+	gone  map[string][]string // positions to be forgotten with the next manifest, by ingress; guarded by mu
+	bases []*checkpoint.Base  // to be named by the next manifest; guarded by mu
 
-	collectable int // checkpoints since the last step of the garbage collection; owned by run
+	chores  *chores
+	looking bool // a look at the log is under way; owned by run
 
 	mu     sync.Mutex
+	open   chan struct{}           // closed when the outcome of the append under way is known; nil while none is; guarded by mu
 	events []core.CoordinatorEvent // guarded by mu
 	last   *checkpoint.State       // as of the last commit, for others to read; guarded by mu
 	wake   chan struct{}
@@ -34,7 +36,7 @@ type coordinatorLoop struct {
 
 func newCoordinatorLoop(g *generation, state *checkpoint.State) *coordinatorLoop {
 	c := &coordinatorLoop{
-		gen: g, state: state.Clone(), waste: g.node.app.NewCollector(), last: state.Clone(), wake: make(chan struct{}, 1),
+		gen: g, state: state.Clone(), chores: newChores(g), last: state.Clone(), wake: make(chan struct{}, 1),
 		core: core.NewCoordinator(core.CoordinatorConfig{
 			Nodes: []core.NodeID{0}, Restored: state.Checkpoint, Now: g.now(),
 			Every: core.Millis(g.node.cfg.CheckpointEvery.Milliseconds()), Floor: checkpointFloor,
@@ -73,7 +75,8 @@ func (c *coordinatorLoop) addBase(b *checkpoint.Base) {
 	c.bases = append(c.bases, b)
 }
 
-// run steps the coordinator until ctx ends. While nothing is appended it looks once in a lease time whether somebody else leads.
+// run steps the coordinator until ctx ends. While nothing is appended it has the log looked at once in a lease time, whether somebody else
+// leads. It waits for the bucket only to append: looks and the garbage collection have goroutines of their own.
 func (c *coordinatorLoop) run(ctx context.Context) {
 	var alarm core.Millis
 	lease := c.gen.node.cfg.Lease
@@ -86,6 +89,10 @@ func (c *coordinatorLoop) run(ctx context.Context) {
 		}
 		out := c.core.Step(core.Tick{Now: now}, nil)
 		for _, ev := range events {
+			if seen, ok := ev.(logLooked); ok {
+				c.looked(ctx, seen)
+				continue
+			}
 			out = c.core.Step(ev, out)
 		}
 		for len(out) > 0 {
@@ -104,10 +111,35 @@ func (c *coordinatorLoop) run(ctx context.Context) {
 		}
 		if time.Since(proven) >= lease {
 			proven = time.Now()
-			c.check(ctx)
-			c.collect(ctx)
+			c.look()
+			c.chores.askCollection()
 		}
 		c.wait(ctx, alarm, lease-time.Since(proven))
+	}
+}
+
+// look has the log looked at, unless a look is under way.
+func (c *coordinatorLoop) look() {
+	look, ok := c.gen.node.reign.Look()
+	if !ok || c.looking {
+		return
+	}
+	c.looking = true
+	c.chores.looks <- look // of capacity 1, and there is never a second one
+}
+
+// looked takes what a look has seen.
+func (c *coordinatorLoop) looked(ctx context.Context, l logLooked) {
+	c.looking = false
+	err := l.err
+	if err == nil {
+		err = c.gen.node.reign.Saw(l.seen)
+	}
+	switch {
+	case errors.Is(err, checkpoint.ErrDeposed):
+		c.gen.fail(errors.Join(ErrDeposed, err))
+	case err != nil && ctx.Err() == nil:
+		c.gen.log.Warn("look at the control log", "error", err)
 	}
 }
 
@@ -150,9 +182,8 @@ func (c *coordinatorLoop) perform(ctx context.Context, e core.CoordinatorEffect)
 		g.broadcast(core.Committed(e))
 		g.acks.committed(e.Checkpoint)
 		g.ingresses.committed(e.Checkpoint, c.committedState().Positions)
-		if c.collectable >= collectEvery {
-			c.collectable = 0
-			c.collect(ctx)
+		if e.Checkpoint%collectEvery == 0 {
+			c.chores.askCollection()
 		}
 	case core.CoordinatorDone:
 		close(g.closed)
@@ -190,11 +221,8 @@ func (c *coordinatorLoop) append(ctx context.Context, e core.AppendManifest) []c
 		c.gen.fail(err)
 		return nil
 	}
-	c.waste.Committed(entry.Manifest)
-	c.mu.Lock()
-	c.last = c.state.Clone()
-	c.mu.Unlock()
-	c.collectable++
+	c.chores.committed(entry.Manifest)
+	c.known(c.state.Clone())
 	out := c.core.Step(core.Tick{Now: c.gen.now()}, nil)
 	return c.core.Step(core.Appended{Checkpoint: e.Checkpoint}, out)
 }
@@ -202,6 +230,9 @@ func (c *coordinatorLoop) append(ctx context.Context, e core.AppendManifest) []c
 // appendEntry appends until the outcome is known. What was not even tried, because the log could not be read after a long pause, it
 // tries again for some time.
 func (c *coordinatorLoop) appendEntry(ctx context.Context, reign *checkpoint.Reign, e checkpoint.Entry) (*checkpoint.Entry, error) {
+	c.mu.Lock()
+	c.open = make(chan struct{})
+	c.mu.Unlock()
 	entry, err := reign.Append(ctx, e)
 	for attempt := 0; err != nil && !errors.Is(err, checkpoint.ErrDeposed); attempt++ {
 		if !reign.Pending() && (!retryable(err) || attempt >= restoreTries) {
@@ -255,31 +286,29 @@ func (c *coordinatorLoop) usable(bases []*checkpoint.Base) []*checkpoint.Base {
 	return use
 }
 
-const (
-	collectEvery = 16 // checkpoints between two steps of the garbage collection
-	collectStep  = 32 // deletions in a step
-)
-
-// collect deletes a few objects that nothing needs any more. Restoring shards may still need what an older manifest names.
-func (c *coordinatorLoop) collect(ctx context.Context) {
-	if c.gen.pending.Load() > 0 {
-		return
-	}
-	done, err := c.waste.Collect(ctx, c.gen.node.reign, c.state, collectStep)
-	if err != nil && ctx.Err() == nil && !errors.Is(err, checkpoint.ErrPending) && !errors.Is(err, checkpoint.ErrDeposed) {
-		c.gen.log.Warn("delete objects that are not needed any more", "error", err)
-	}
-	c.gen.node.metrics.collected.Add(uint64(done.Deleted)) //nolint:gosec // not negative
+// known tells that the append under way has committed, with the state as it is now.
+func (c *coordinatorLoop) known(state *checkpoint.State) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.last = state
+	close(c.open)
+	c.open = nil
 }
 
-// check looks whether somebody else appended to the log.
-func (c *coordinatorLoop) check(ctx context.Context) {
-	err := c.gen.node.reign.Check(ctx)
-	switch {
-	case errors.Is(err, checkpoint.ErrDeposed):
-		c.gen.fail(errors.Join(ErrDeposed, err))
-	case err != nil && ctx.Err() == nil:
-		c.gen.log.Warn("look at the control log", "error", err)
+// newest waits until no outcome of an append is open, and returns the newest committed state: for the garbage collection.
+func (c *coordinatorLoop) newest(ctx context.Context) (*checkpoint.State, error) {
+	for {
+		c.mu.Lock()
+		open, last := c.open, c.last
+		c.mu.Unlock()
+		if open == nil {
+			return last, nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-open:
+		}
 	}
 }
 
@@ -295,7 +324,9 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// backoff is the pause before another try of something of the bucket's.
+// backoff is the pause before another try of something of the bucket's, with jitter: of several processes that meet the same trouble, each
+// tries again at its own time.
 func backoff(attempt int) time.Duration {
-	return min(10*time.Millisecond<<min(attempt, 10), 5*time.Second)
+	d := min(10*time.Millisecond<<min(attempt, 10), 5*time.Second)
+	return d/2 + rand.N(d/2+1) //nolint:gosec // jitter
 }

@@ -206,6 +206,8 @@ func (g *generation) start(ctx context.Context, state *checkpoint.State) error {
 	g.goTask(func() { g.uploader.run(ctx) })
 	g.applier.start(ctx)
 	g.goTask(func() { g.coordinator.run(ctx) })
+	g.goTask(func() { g.coordinator.chores.runLooks(ctx) })
+	g.goTask(func() { g.coordinator.chores.runCollection(ctx) })
 	g.goTask(func() { g.restoreShards(ctx, state) })
 	g.goTask(func() { g.refreshBases(ctx) })
 	g.ingresses.start(ctx)

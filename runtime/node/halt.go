@@ -27,14 +27,28 @@ func (g *generation) halt(ctx context.Context) {
 		g.wantSoon() // deletes of emitted records alone are no reason for a checkpoint, but at the end they are
 	}
 	g.coordinator.put(core.Halt{})
-	select {
-	case <-g.closed:
-	case <-ctx.Done():
+	if !g.awaitLast(ctx) {
 		return
 	}
 	g.workerStatus() // they have handed over what the last checkpoint committed
 	g.awaitEgresses(ctx, true)
 	g.fail(errors.Join(errHalted, g.flushShards(ctx)))
+}
+
+// awaitLast waits until the halting checkpoint has committed. If the bucket does not take it in time, the generation fails: the process
+// must come to an end, and another reads again what was not committed.
+func (g *generation) awaitLast(ctx context.Context) bool {
+	patience := time.NewTimer(g.node.cfg.CommitPatience)
+	defer patience.Stop()
+	select {
+	case <-g.closed:
+		return true
+	case <-patience.C:
+		g.fail(fmt.Errorf("%w within %s: what was committed before is safe, and what was not is read again from the ingresses at the next start",
+			ErrNotCommitted, g.node.cfg.CommitPatience))
+	case <-ctx.Done():
+	}
+	return false
 }
 
 // awaitFunctions waits until no try is under way, or the halt's patience ends; tries that only wait for the end of an endpoint's trouble

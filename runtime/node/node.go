@@ -23,6 +23,8 @@ import (
 var (
 	// ErrDeposed: another process leads the application. This one must end; what it had not committed, the other reads again.
 	ErrDeposed = errors.New("another process leads this application now")
+	// ErrNotCommitted: the node halted without a last checkpoint. What it had not committed, the next start reads again.
+	ErrNotCommitted = errors.New("halted without a last checkpoint: the bucket did not take it")
 	// ErrDropped: the parts lack something of which positions or rows exist.
 	ErrDropped = errors.New("the application lacks what it still has data of")
 )
@@ -69,6 +71,7 @@ func New(cfg Config) (*Node, error) {
 	if len(problems) > 0 {
 		return nil, errors.New(strings.Join(problems, "; "))
 	}
+	cfg.Bucket = newPatient(cfg.Bucket, cfg.BucketPatience)
 	n := &Node{cfg: cfg, say: "start"}
 	n.metrics.cuts = prometheus.NewHistogram(prometheus.HistogramOpts{
 		Name: "stateway_cut_seconds", Help: "Time of one cut on one worker.", Buckets: cutBuckets,
@@ -129,7 +132,21 @@ func (n *Node) open(ctx context.Context) error {
 	return err
 }
 
+// openApplication opens the application, or creates it. What goes wrong for want of the bucket it tries again for some time.
 func (n *Node) openApplication(ctx context.Context, opt checkpoint.Options) (*checkpoint.Application, error) {
+	for attempt := 0; ; attempt++ {
+		app, err := n.tryApplication(ctx, opt)
+		if err == nil || !retryable(err) || attempt == restoreTries {
+			return app, err
+		}
+		n.cfg.Log.Warn("open the application in the bucket", "error", err)
+		if !sleep(ctx, backoff(attempt)) {
+			return nil, ctx.Err()
+		}
+	}
+}
+
+func (n *Node) tryApplication(ctx context.Context, opt checkpoint.Options) (*checkpoint.Application, error) {
 	shards := n.cfg.Shards
 	if shards == 0 {
 		app, err := checkpoint.OpenApplication(ctx, n.cfg.Bucket, n.cfg.Application, opt)
@@ -191,39 +208,6 @@ func ignoreEnd(ctx context.Context, err error) error {
 		return nil
 	}
 	return err
-}
-
-// awaitClaim returns the log's tail once this process may append a claim: at once if the log is empty or its leader used our data directory, which we
-// have locked; otherwise when the log stood still for the lease time. A leader that is idle appends nothing, so it is asked
-// for a sign of life by a claim of ours only after that time.
-func (n *Node) awaitClaim(ctx context.Context, log *checkpoint.Log) (checkpoint.Tail, error) {
-	var last checkpoint.Number
-	stood := time.Now()
-	said := false
-	for attempt := 0; ; attempt++ {
-		tail, err := log.FindTail(ctx, last)
-		switch {
-		case err != nil && (!retryable(err) || ctx.Err() != nil):
-			return tail, err
-		case err != nil:
-			n.cfg.Log.Warn("read the control log", "error", err)
-		case tail.Number == 0 || n.ownClaim(ctx, log, tail):
-			return tail, nil
-		case tail.Number != last:
-			last, stood = tail.Number, time.Now()
-		case time.Since(stood) >= n.cfg.Lease && n.mayTakeOver(ctx, log, tail):
-			return tail, nil
-		}
-		if !said && err == nil {
-			said = true
-			n.saying("another process that leads this application")
-			n.cfg.Log.Info("another process may lead this application: waiting until its control log stands still for the lease time",
-				"application", n.cfg.Application, "lease", n.cfg.Lease)
-		}
-		if !sleep(ctx, max(n.cfg.Lease/8, time.Millisecond)) {
-			return tail, nil
-		}
-	}
 }
 
 // checkDropped refuses a start without something that positions or rows still name.

@@ -19,6 +19,104 @@ func retryable(err error) bool {
 		!errors.Is(err, checkpoint.ErrKey) && !errors.Is(err, context.Canceled)
 }
 
+// standby waits until it may claim. It knows the log's tail, and looks whether something was appended.
+type standby struct {
+	node   *Node
+	log    *checkpoint.Log
+	tail   checkpoint.Tail
+	seen   checkpoint.Looked // the last look behind tail
+	leader *checkpoint.Claim // under which tail was appended; nil if the log is empty or the claim was cut off
+	knows  bool              // tail and leader are known
+	moved  time.Time         // when tail was found
+	silent bool              // the log has stood still for the lease time, and its leader answered then
+}
+
+// awaitClaim returns the log's tail once this process may append a claim: at once if the log is empty or its leader used our data directory, which we
+// have locked; otherwise when the log stood still for the lease time. A leader that is idle appends nothing, so it is asked
+// for a sign of life by a claim of ours only after that time. Beside a leader that is idle it looks at the log once in a lease time, beside a
+// busy one more often.
+func (n *Node) awaitClaim(ctx context.Context, log *checkpoint.Log) (checkpoint.Tail, error) {
+	s := &standby{node: n, log: log}
+	said := false
+	for {
+		may, err := s.look(ctx)
+		switch {
+		case err != nil && (!retryable(err) || ctx.Err() != nil):
+			return s.tail, err
+		case err != nil:
+			n.cfg.Log.Warn("read the control log", "error", err)
+		case may:
+			return s.tail, nil
+		}
+		if !said && err == nil {
+			said = true
+			n.saying("another process that leads this application")
+			n.cfg.Log.Info("another process may lead this application: waiting until its control log stands still for the lease time",
+				"application", n.cfg.Application, "lease", n.cfg.Lease)
+		}
+		if !sleep(ctx, s.pause()) {
+			return s.tail, nil
+		}
+	}
+}
+
+// pause is the time until the next look. A log that was written to in the last lease time is looked at often, so that its silence is noticed in time.
+func (s *standby) pause() time.Duration {
+	if s.silent {
+		return s.node.cfg.Lease
+	}
+	return max(s.node.cfg.Lease/8, time.Millisecond)
+}
+
+// look looks at the log, and reports whether this process may claim above s.tail.
+func (s *standby) look(ctx context.Context) (may bool, err error) {
+	if !s.knows {
+		return s.find(ctx)
+	}
+	seen, err := s.log.NextLook(s.tail, s.seen).Do(ctx)
+	if err != nil {
+		return false, err
+	}
+	s.seen = seen
+	if seen.Reached {
+		s.knows = false
+		return s.find(ctx)
+	}
+	if time.Since(s.moved) < s.node.cfg.Lease {
+		return false, nil
+	}
+	s.silent = true
+	return s.mayTakeOver(ctx), nil
+}
+
+// find finds the log's tail and who appended it.
+func (s *standby) find(ctx context.Context) (may bool, err error) {
+	tail, err := s.log.FindTail(ctx, s.tail.Number)
+	if err != nil {
+		return false, err
+	}
+	if tail.Number != s.tail.Number {
+		s.moved = time.Now() // also the first time: an empty log is nobody's
+	}
+	s.tail, s.seen, s.silent = tail, checkpoint.Looked{}, false
+	if tail.Number == 0 {
+		return true, nil
+	}
+	s.leader, err = lastClaim(ctx, s.log, tail)
+	if err != nil && !errors.Is(err, checkpoint.ErrCut) {
+		return false, err // the bucket's trouble says nothing about the leader
+	}
+	s.knows = true
+	return s.leader != nil && s.leader.DataDir == s.node.set.ID(), nil // its process is dead: we have locked its data directory
+}
+
+// mayTakeOver reports whether the leader of a log that stands still cannot be reached. If its claim was cut off the log, it has appended
+// nothing for the lease time, and that is all there is to know.
+func (s *standby) mayTakeOver(ctx context.Context) bool {
+	c := s.leader
+	return c == nil || c.Contact == "" || !answers(ctx, c.Contact, c.Nonce, s.node.cfg.Lease)
+}
+
 // lastClaim is the claim under which the log's last entry was appended.
 func lastClaim(ctx context.Context, log *checkpoint.Log, tail checkpoint.Tail) (*checkpoint.Claim, error) {
 	if tail.Entry.Claim != nil {
@@ -29,25 +127,6 @@ func lastClaim(ctx context.Context, log *checkpoint.Log, tail checkpoint.Tail) (
 		return nil, err
 	}
 	return e.Claim, nil
-}
-
-// ownClaim reports whether the last leader used the data directory that this process has locked: then it is dead.
-func (n *Node) ownClaim(ctx context.Context, log *checkpoint.Log, tail checkpoint.Tail) bool {
-	c, err := lastClaim(ctx, log, tail)
-	return err == nil && c != nil && c.DataDir == n.set.ID()
-}
-
-// mayTakeOver reports whether the leader of a log that stands still cannot be reached.
-func (n *Node) mayTakeOver(ctx context.Context, log *checkpoint.Log, tail checkpoint.Tail) bool {
-	c, err := lastClaim(ctx, log, tail)
-	switch {
-	case errors.Is(err, checkpoint.ErrCut):
-		return true // the claim was cut off the log; whoever made it has appended nothing for the lease time
-	case err != nil:
-		n.cfg.Log.Warn("read the claim of the process that leads", "error", err)
-		return false // the bucket's trouble says nothing about the leader
-	}
-	return c == nil || c.Contact == "" || !answers(ctx, c.Contact, c.Nonce, n.cfg.Lease)
 }
 
 // NonceHeader names the header in which /healthz tells the nonce of the process that leads.

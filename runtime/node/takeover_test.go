@@ -7,15 +7,18 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cockroachdb/pebble/v2/vfs"
+
 	"github.com/stateway/stateway/runtime/checkpoint"
 	"github.com/stateway/stateway/runtime/checkpoint/membucket"
 	"github.com/stateway/stateway/runtime/core"
+	"github.com/stateway/stateway/runtime/shard"
 )
 
-// testApplication is an application in a bucket whose reads below log/ fail while broken is set.
+// testApplication is an application in a bucket whose reads below control/ fail while broken is set.
 func testApplication(t *testing.T, broken *bool) *checkpoint.Application {
 	bucket := &membucket.Faulty{Under: &membucket.Bucket{}, Hook: func(op membucket.Op) membucket.Fault {
-		if *broken && op.Kind == membucket.OpRead && strings.Contains(op.Key, "/log/") {
+		if *broken && op.Kind == membucket.OpRead && strings.Contains(op.Key, "/control/") {
 			return membucket.Fault{Before: membucket.ErrInjected}
 		}
 		return membucket.Fault{}
@@ -34,14 +37,7 @@ func testApplication(t *testing.T, broken *bool) *checkpoint.Application {
 func TestTroubleOfTheBucketIsNoSilenceOfTheLeader(t *testing.T) {
 	broken := false
 	app := testApplication(t, &broken)
-	n := &Node{cfg: Config{Log: slog.New(slog.DiscardHandler), Lease: time.Second}}
-	manifest := &checkpoint.Manifest{Lineage: checkpoint.Lineage{Generation: 1}}
-	tail := checkpoint.Tail{Number: 2, Entry: &checkpoint.Entry{Manifest: manifest}}
-	broken = true
-	if n.mayTakeOver(t.Context(), app.Log(), tail) {
-		t.Error("it may take over though the leader's claim could not be read")
-	}
-	broken = false
+	n := &Node{cfg: Config{Log: slog.New(slog.DiscardHandler), Lease: time.Nanosecond}, set: testSet(t, app)}
 	log := app.Log()
 	first, err := log.FindTail(t.Context(), 0)
 	if err != nil {
@@ -51,9 +47,35 @@ func TestTroubleOfTheBucketIsNoSilenceOfTheLeader(t *testing.T) {
 	if _, err := log.NewReign(first).Append(t.Context(), checkpoint.Entry{Claim: claim}); err != nil {
 		t.Fatal(err)
 	}
-	if !n.mayTakeOver(t.Context(), log, tail) {
-		t.Error("it may not take over from a leader that left no contact")
+	s := &standby{node: n, log: log}
+	broken = true
+	for range 3 {
+		if may, err := s.look(t.Context()); may || err == nil {
+			t.Errorf("may claim: %v, error %v, though the leader's claim could not be read", may, err)
+		}
 	}
+	broken = false
+	if may, err := s.look(t.Context()); may || err != nil {
+		t.Errorf("may claim: %v, error %v, though the log has not stood still yet", may, err)
+	}
+	time.Sleep(time.Microsecond)
+	if may, err := s.look(t.Context()); !may || err != nil {
+		t.Errorf("may claim: %v, error %v, want to take over from a leader that left no contact", may, err)
+	}
+}
+
+func testSet(t *testing.T, app *checkpoint.Application) *shard.Set {
+	t.Helper()
+	set, err := shard.Open(shard.Options{Dir: "/data", FS: vfs.NewMem(), Application: app.ID, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := set.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return set
 }
 
 // The restore point is read again when the bucket has trouble right after the claim has won.
