@@ -22,6 +22,12 @@ func (a *Application) Encode() []byte { return a.encode() }
 
 func (a *Application) Key(name string) string { return a.key(name) }
 
+// AppendMoved appends bytes that do not lie where grow made room for them.
+func (w *SegmentWriter) AppendMoved(b []byte) {
+	w.grow(len(b))
+	w.commit(b)
+}
+
 // Finish ends a segment without uploading it and returns its bytes.
 func (w *SegmentWriter) Finish() (*Segment, []byte) {
 	w.finish()

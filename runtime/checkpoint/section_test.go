@@ -265,3 +265,15 @@ func rowBytes(rows []core.Row) (n int64) {
 	}
 	return n
 }
+
+// Some rows make the encoder write more, for a moment, than it announces as the most: it moves its output then.
+func TestSegmentTakesWhatTheEncoderMoved(t *testing.T) {
+	w, err := newWorld(t, 1).app.NewSegment(1, 1, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.AppendMoved([]byte("moved"))
+	if _, b := w.Finish(); !bytes.Contains(b, []byte("moved")) {
+		t.Fatalf("the segment holds %q", b)
+	}
+}

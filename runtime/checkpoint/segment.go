@@ -77,10 +77,16 @@ func (w *SegmentWriter) grow(n int) []byte {
 	return w.chunks[len(w.chunks)-1]
 }
 
-// commit takes what was appended to the slice that grow returned.
+// commit takes what was appended to the slice that grow returned. The encoder may have moved it: while it tries, its output
+// can be larger for a moment than what it announces as the most.
 func (w *SegmentWriter) commit(b []byte) {
 	k := len(w.chunks) - 1
-	w.chunks[k] = w.chunks[k][:len(w.chunks[k])+len(b)]
+	c := w.chunks[k]
+	if room := c[len(c):cap(c)]; len(b) <= len(room) && len(b) > 0 && &b[0] == &room[0] {
+		w.chunks[k] = c[:len(c)+len(b)]
+	} else {
+		w.chunks[k] = append(c, b...)
+	}
 	w.length += int64(len(b))
 	w.segment.Checksum = crc32.Update(w.segment.Checksum, castagnoli, b)
 }
