@@ -1,7 +1,5 @@
 package core
 
-import "fmt"
-
 // unsetType is the type of a state that was declared without one.
 const unsetType = "io.statefun.types/unset"
 
@@ -24,10 +22,7 @@ func validMutation(t *funcType, inv *Invocation, m *Mutation) error {
 	if spec == nil || !inv.carries(m.Name) {
 		return undeclared(m.Name)
 	}
-	if !m.Delete && m.Typename != spec.Typename && (m.Typename != "" || spec.Typename != unsetType) {
-		return fmt.Errorf("a value of type %s for state %q, which is of type %s", m.Typename, m.Name, spec.Typename)
-	}
-	return nil
+	return rightType(spec, m)
 }
 
 // apply applies a validated response in one step: messages, delayed messages, egress records, states; then the batch is consumed.

@@ -44,10 +44,13 @@ func (w *Worker) typeOf(name FunctionType) *funcType {
 	return t
 }
 
-func (t *funcType) spec(name string) *StateSpec {
-	for i := range t.specs {
-		if t.specs[i].Name == name {
-			return &t.specs[i]
+func (t *funcType) spec(name string) *StateSpec { return specOf(t.specs, name) }
+
+// specOf is what is declared of a state, nil if it is not.
+func specOf(specs []StateSpec, name string) *StateSpec {
+	for i := range specs {
+		if specs[i].Name == name {
+			return &specs[i]
 		}
 	}
 	return nil
@@ -78,9 +81,8 @@ func (w *Worker) learn(in *instance, inv *Invocation, missing []StateSpec) error
 	}
 	t := in.typ
 	for i := range missing {
-		if old := t.spec(missing[i].Name); old != nil && old.Typename != missing[i].Typename {
-			return fmt.Errorf("state %q is of type %s, and the function now declares it as %s: use another name for it",
-				missing[i].Name, old.Typename, missing[i].Typename)
+		if err := sameType(t.spec(missing[i].Name), &missing[i]); err != nil {
+			return err
 		}
 	}
 	if t.asking == inv {
@@ -136,15 +138,8 @@ func equalSpecs(a, b []StateSpec) bool {
 
 // addSpecs takes the answer to an invocation that carried the states known when it was made.
 func (w *Worker) addSpecs(t *funcType, inv *Invocation, missing []StateSpec) error {
-	news := false
-	for i := range missing {
-		news = news || !inv.carries(missing[i].Name)
-	}
-	if len(missing) == 0 {
-		return fmt.Errorf("the function says that states are missing and names none")
-	}
-	if !news {
-		return fmt.Errorf("the function asks for states that it was given, %q among them", missing[0].Name)
+	if err := inv.asksForMore(missing); err != nil {
+		return err
 	}
 	specs := append([]StateSpec(nil), t.specs...)
 	for i := range missing {

@@ -33,7 +33,8 @@ type Invocation struct {
 	// Budget is how long this try may take at most, in milliseconds; zero means the endpoint's own limit.
 	Budget Millis
 
-	inst *instance // of the worker that made it
+	inst  *instance   // of the worker that made it
+	specs []StateSpec // known of the type when it was made; nobody changes them
 }
 
 // OutcomeClass tells what became of a try.

@@ -97,7 +97,7 @@ func (w *Worker) invoke(in *instance) {
 	inv := &mem.inv
 	w.tries++
 	inv.Try = TryID{Generation: w.cfg.Generation, Nonce: w.cfg.Nonce, Worker: w.cfg.ID, N: w.tries}
-	inv.Endpoint, inv.Target, inv.inst = t.endpoint, in.addr, in
+	inv.Endpoint, inv.Target, inv.inst, inv.specs = t.endpoint, in.addr, in, t.specs
 	n := w.batch(in, ep)
 	inv.Messages = append(mem.messages[:0], in.mail[:n]...)
 	inv.Attempt, inv.Budget = 1, ep.Call
