@@ -114,17 +114,25 @@ func (c *counted) bucket() *membucket.Faulty {
 	}}
 }
 
+// alone runs the test in a process of its own, where it reports true: Pebble's pools would hand a bubble's channels to other tests.
+func alone(t *testing.T) bool {
+	t.Helper()
+	const here = "STATEWAY_TEST_ALONE"
+	if os.Getenv(here) == t.Name() {
+		return true
+	}
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$", "-test.count=1") //nolint:gosec // this program
+	cmd.Env = append(os.Environ(), here+"="+t.Name())
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return false
+}
+
 // An idle node writes nothing and reads once in a lease time; one that has work to do makes a checkpoint every so often, and one
 // for which somebody waits makes it early.
 func TestPacing(t *testing.T) {
-	const alone = "STATEWAY_TEST_PACING"
-	if os.Getenv(alone) == "" {
-		// Pebble's pools would hand the bubble's channels to other tests, so it has a process of its own.
-		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestPacing$", "-test.count=1") //nolint:gosec // this program
-		cmd.Env = append(os.Environ(), alone+"=1")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("%v\n%s", err, out)
-		}
+	if !alone(t) {
 		return
 	}
 	synctest.Test(t, func(t *testing.T) {

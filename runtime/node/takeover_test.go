@@ -3,6 +3,8 @@ package node
 import (
 	"crypto/rand"
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -104,4 +106,56 @@ type writerFunc func([]byte)
 func (f writerFunc) Write(b []byte) (int, error) {
 	f(b)
 	return len(b), nil
+}
+
+// A process that waits beside an idle leader makes one request in a lease time.
+func TestStandbyAsksOnceInALeaseTime(t *testing.T) {
+	requests := 0
+	bucket := &membucket.Faulty{Under: &membucket.Bucket{}, Hook: func(membucket.Op) membucket.Fault { requests++; return membucket.Fault{} }}
+	now := time.Duration(0)
+	app, err := checkpoint.CreateApplication(t.Context(), bucket, "app", 1, checkpoint.Options{
+		Random: rand.Reader, Clock: func() time.Duration { return now },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	leads := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Header().Set(NonceHeader, "7") }))
+	defer leads.Close()
+	log := app.Log()
+	first, err := log.FindTail(t.Context(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	reign := log.NewReign(first)
+	claim := checkpoint.Entry{Claim: &checkpoint.Claim{Nonce: 7, Contact: leads.Listener.Addr().String()}}
+	if _, err := reign.Append(t.Context(), claim); err != nil {
+		t.Fatal(err)
+	}
+	n := &Node{cfg: Config{Log: slog.New(slog.DiscardHandler), Lease: time.Second}, set: testSet(t, app)}
+	s := &standby{node: n, log: log}
+	if may, err := s.look(t.Context()); may || err != nil {
+		t.Fatalf("may claim: %v, error %v, beside a leader of which nothing is known yet", may, err)
+	}
+	s.moved = time.Now().Add(-time.Minute)
+	for i := range 100 { // with half an hour between each two: a look that finds nothing makes the next as cheap
+		now += 30 * time.Minute
+		requests = 0
+		if may, err := s.look(t.Context()); may || err != nil {
+			t.Fatalf("may claim: %v, error %v, beside a leader that lives", may, err)
+		}
+		if requests != 1 || s.pause() != n.cfg.Lease {
+			t.Fatalf("look %d: %d requests, the next after %s; want one in a lease time", i, requests, s.pause())
+		}
+	}
+	if _, err := reign.Append(t.Context(), claim); err != nil {
+		t.Fatal(err)
+	}
+	if may, err := s.look(t.Context()); may || err != nil || s.tail.Number != 2 || s.pause() >= n.cfg.Lease {
+		t.Errorf("may claim: %v, error %v, tail %d, the next look after %s", may, err, s.tail.Number, s.pause())
+	}
+	leads.Close()
+	s.moved = time.Now().Add(-time.Minute)
+	if may, err := s.look(t.Context()); !may || err != nil {
+		t.Errorf("may claim: %v, error %v, though the leader is gone", may, err)
+	}
 }
