@@ -52,5 +52,9 @@ func (b *Bucket) unfit(step string, err error, wrong string) error {
 	if err == nil {
 		return &SetupError{Bucket: b.opt.String(), Advice: wrong}
 	}
-	return fmt.Errorf("probe bucket %s: %s: %w", b.opt.String(), step, err)
+	var setup *SetupError
+	if errors.As(err, &setup) {
+		return &SetupError{Bucket: setup.Bucket, Advice: "a first try to " + step + " failed: " + setup.Advice, Err: setup.Err}
+	}
+	return fmt.Errorf("bucket %s: a first try to %s failed: %w", b.opt.String(), step, err)
 }
