@@ -1,6 +1,10 @@
 package module
 
-import "net/url"
+import (
+	"net/url"
+	"regexp"
+	"time"
+)
 
 // AWSRegion says where an AWS service is.
 type AWSRegion struct {
@@ -23,13 +27,25 @@ const (
 
 // AWSCredentials say who the node is to AWS.
 type AWSCredentials struct {
+	// Kind is never CredentialsAssumeRole: a role is taken on with credentials of one of the other kinds.
 	Kind CredentialsKind
-	// AccessKeyID and SecretAccessKey are given with CredentialsBasic.
+	// AccessKeyID, SecretAccessKey and, for temporary keys, SessionToken are given with CredentialsBasic.
 	AccessKeyID     string `json:",omitzero"`
 	SecretAccessKey Secret `json:",omitzero"`
+	SessionToken    Secret `json:",omitzero"`
 	// ProfileName, and if not the usual file ProfilePath, are given with CredentialsProfile.
 	ProfileName string `json:",omitzero"`
 	ProfilePath string `json:",omitzero"`
+	// Role is taken on with these credentials; the zero value is none.
+	Role AWSRole `json:",omitzero"`
+}
+
+// AWSRole is an IAM role to take on.
+type AWSRole struct {
+	ARN         string
+	ExternalID  string        `json:",omitzero"` // what the role's owner asks for
+	SessionName string        `json:",omitzero"` // empty: "stateway"
+	Duration    time.Duration `json:",omitzero"` // of a session; zero: an hour
 }
 
 // CredentialsKind names the way credentials are found.
@@ -37,9 +53,10 @@ type CredentialsKind string
 
 // The kinds of awsCredentials.
 const (
-	CredentialsDefault CredentialsKind = "default" // the chain of the AWS SDK
-	CredentialsBasic   CredentialsKind = "basic"
-	CredentialsProfile CredentialsKind = "profile"
+	CredentialsDefault    CredentialsKind = "default" // the chain of the AWS SDK
+	CredentialsBasic      CredentialsKind = "basic"
+	CredentialsProfile    CredentialsKind = "profile"
+	CredentialsAssumeRole CredentialsKind = "assume-role" // in files only: see AWSCredentials.Role
 )
 
 // Secret is a text that shows up neither in logs nor in JSON nor in a fingerprint.
@@ -84,27 +101,70 @@ func (l *loader) region(spec *object) AWSRegion {
 }
 
 func (l *loader) credentials(spec *object) AWSCredentials {
-	fallback := AWSCredentials{Kind: CredentialsDefault}
-	o, typ, ok := spec.variant("awsCredentials", "")
+	return l.credentialsOf(spec, "awsCredentials", CredentialsDefault, CredentialsBasic, CredentialsProfile, CredentialsAssumeRole)
+}
+
+// credentialsOf reads the credentials under key, of one of the allowed kinds.
+func (l *loader) credentialsOf(spec *object, key string, allowed ...CredentialsKind) AWSCredentials {
+	c := AWSCredentials{Kind: CredentialsDefault}
+	o, typ, ok := spec.variant(key, "")
 	if !ok {
-		return fallback
+		return c
 	}
-	kind, n := l.scalar(typ, "awsCredentials.type")
-	if n == nil || !l.oneOf(n, "awsCredentials.type", kind,
-		string(CredentialsDefault), string(CredentialsBasic), string(CredentialsProfile)) {
-		return fallback
+	names := make([]string, len(allowed))
+	for i, k := range allowed {
+		names[i] = string(k)
 	}
-	c := AWSCredentials{Kind: CredentialsKind(kind)}
+	kind, n := l.scalar(typ, key+".type")
+	if n == nil || !l.oneOf(n, key+".type", kind, names...) {
+		return c
+	}
+	c.Kind = CredentialsKind(kind)
 	switch c.Kind {
 	case CredentialsBasic:
 		c.AccessKeyID, _ = o.requiredText("accessKeyId", "write accessKeyId: and the key's id, for example ${AWS_ACCESS_KEY_ID}")
 		secret, _ := o.requiredText("secretAccessKey", "write secretAccessKey: ${NAME} and set that variable")
-		c.SecretAccessKey = Secret(secret)
+		c.SecretAccessKey, c.SessionToken = Secret(secret), Secret(o.text("sessionToken", ""))
 	case CredentialsProfile:
 		c.ProfileName, _ = o.requiredText("profileName", "write profileName: and the profile's name")
 		c.ProfilePath = o.text("profilePath", "")
+	case CredentialsAssumeRole:
+		c = l.assumeRole(o)
 	case CredentialsDefault:
 	}
 	o.done()
+	return c
+}
+
+var (
+	roleARN     = regexp.MustCompile(`^arn:aws[a-z-]*:iam::\d{12}:role/\S+$`)
+	sessionName = regexp.MustCompile(`^[\w+=,.@-]{2,64}$`)
+)
+
+const (
+	minSession = 15 * time.Minute
+	maxSession = 12 * time.Hour
+)
+
+// assumeRole reads a role, and with source the credentials to take it on with.
+func (l *loader) assumeRole(o *object) AWSCredentials {
+	c := l.credentialsOf(o, "source", CredentialsDefault, CredentialsBasic, CredentialsProfile)
+	r := &c.Role
+	const hint = "write roleArn: arn:aws:iam::123456789012:role/name"
+	arn, n := o.requiredText("roleArn", hint)
+	if r.ARN = arn; n != nil && !roleARN.MatchString(arn) {
+		l.errorf(n.at, hint, "roleArn %q is not the ARN of an IAM role", arn)
+	}
+	r.ExternalID = o.text("externalId", "")
+	if s, n := o.scalar("sessionName"); n != nil {
+		if r.SessionName = s; !sessionName.MatchString(s) {
+			l.errorf(n.at, "write 2 to 64 letters, digits and _+=,.@-", "sessionName %q cannot be the name of a session", s)
+		}
+	}
+	if d, n := o.readDuration("duration"); n != nil {
+		if r.Duration = d; d < minSession || d > maxSession {
+			l.errorf(n.at, "write a duration from 15min to 12h", "duration %s is not one that AWS allows", d)
+		}
+	}
 	return c
 }

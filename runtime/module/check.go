@@ -16,6 +16,7 @@ func (l *loader) check() {
 	}
 	l.checkTargets()
 	l.checkDeadLetters()
+	l.checkLoops()
 }
 
 // unique reports a second use of what may be used once.
@@ -118,13 +119,9 @@ func (l *loader) checkDeadLetters() {
 		ids = append(ids, id.String())
 		known[id] = true
 	}
-	topics := l.playgroundTopics()
 	for _, r := range l.letters {
 		if known[r.name] {
-			if r.name == playgroundEgressID && topics > 1 {
-				l.errorf(r.at, "leave one topic, or name an egress of another kind",
-					"deadLetter.egress %s has several topics, and a dead letter names none", r.name)
-			}
+			l.checkLetterbox(r)
 			continue
 		}
 		hint := didYouMean(r.name.String(), ids)
@@ -135,12 +132,19 @@ func (l *loader) checkDeadLetters() {
 	}
 }
 
-// playgroundTopics is how many topics the playground egress has. With several, only records that name one can be sent there.
-func (l *loader) playgroundTopics() int {
-	for _, e := range l.app.Egresses {
-		if spec, ok := e.Spec.(*PlaygroundEgress); ok {
-			return len(spec.Topics)
+// checkLetterbox finds an egress that takes only records that say where they go: a dead letter does not.
+func (l *loader) checkLetterbox(r reference) {
+	e, _ := l.app.EgressFor(r.name)
+	switch spec := e.Spec.(type) {
+	case *PlaygroundEgress:
+		if len(spec.Topics) > 1 {
+			l.errorf(r.at, "leave one topic, or name an egress of another kind",
+				"deadLetter.egress %s has several topics, and a dead letter names none", r.name)
+		}
+	case *KinesisEgress:
+		if spec.Stream == "" {
+			l.errorf(r.at, "give it stream: and the name of a stream",
+				"deadLetter.egress %s has no stream of its own, and a dead letter names none", r.name)
 		}
 	}
-	return 0
 }

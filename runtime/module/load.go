@@ -130,6 +130,8 @@ type loader struct {
 	targets  []reference // of all ingresses
 	letters  []reference // dead-letter egresses
 
+	streamLetters []streamLetter // of Kinesis ingresses
+
 	ingresses  int  // documents that declare an ingress, broken ones too
 	endpoints  int  // documents that declare an endpoint, broken ones too
 	incomplete bool // some endpoint or egress may be missing because its document could not be read

@@ -175,6 +175,18 @@ func (o *object) pairs(key string, required bool) []field {
 // properties reads a list of pairs into a map; of one key given twice the last counts, as in Java.
 func (o *object) properties(key string) map[string]string {
 	var out map[string]string
+	for _, p := range o.propertyList(key) {
+		if out == nil {
+			out = map[string]string{}
+		}
+		out[p.key] = p.value
+	}
+	return out
+}
+
+// propertyList reads a list of pairs, in its order.
+func (o *object) propertyList(key string) []property {
+	var out []property
 	for _, p := range o.pairs(key, false) {
 		if p.value.kind == nullNode {
 			if !p.value.broken {
@@ -182,14 +194,9 @@ func (o *object) properties(key string) map[string]string {
 			}
 			continue
 		}
-		s, n := o.l.scalar(p.value, "property "+p.key)
-		if n == nil {
-			continue
+		if s, n := o.l.scalar(p.value, "property "+p.key); n != nil {
+			out = append(out, property{p.key, s, p.keyAt})
 		}
-		if out == nil {
-			out = map[string]string{}
-		}
-		out[p.key] = s
 	}
 	return out
 }
