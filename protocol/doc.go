@@ -5,6 +5,9 @@
 //   - protocol/egress: the Kafka and Kinesis records that functions hand to an egress;
 //   - protocol/types: the encodings of the built-in types.
 //
+// Beside them stand two codecs by hand, for the hot path: protocol/wire (the request-reply messages) and protocol/group
+// (many of them in one CloudEvents batch; docs/protocol.md).
+//
 // Always true: packages, message names and field numbers are those that StateFun 3.3 SDKs use on the wire; a number is
 // never reused or moved. `go generate ./protocol/...` writes the Go files anew, with the tool versions of tools/go.mod,
 // and gives the same bytes each time.

@@ -220,8 +220,14 @@ func (s *jsonScanner) base64() ([]byte, bool) {
 		}
 		raw = s.unescape(escapedRaw)
 	}
-	return s.decode64(raw)
+	data, ok := s.decode64(raw)
+	if !ok && bytes.IndexFunc(s.b[at:s.i], isControl) >= 0 {
+		s.fail("a control character in a text")
+	}
+	return data, ok
 }
+
+func isControl(r rune) bool { return r < 0x20 }
 
 var strict64 = base64.StdEncoding.Strict()
 
