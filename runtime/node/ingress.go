@@ -36,7 +36,7 @@ type ingressDriver struct {
 type source struct {
 	id      string
 	driver  *ingressDriver
-	in      ingress.Ingress
+	in      *watched
 	running map[string]bool // partitions that are read or were ended; owned by discover
 	again   chan struct{}   // of capacity 1: look for partitions now
 	reading atomic.Bool     // partitions were found once
@@ -76,7 +76,7 @@ func (g *generation) openIngresses() (*ingressDriver, error) {
 			return d, fmt.Errorf("open ingress %s: %w", c.ID, err)
 		}
 		d.sources = append(d.sources, &source{
-			id: c.ID, driver: d, in: in, running: map[string]bool{}, again: make(chan struct{}, 1),
+			id: c.ID, driver: d, in: watch(in), running: map[string]bool{}, again: make(chan struct{}, 1),
 		})
 	}
 	return d, nil

@@ -108,6 +108,9 @@ func (n *Node) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range descs {
 		out <- d
 	}
+	for _, d := range ingressDescs {
+		out <- d
+	}
 	n.metrics.cuts.Describe(out)
 }
 
@@ -143,6 +146,7 @@ func (n *Node) Collect(out chan<- prometheus.Metric) {
 	gauge(descCache, float64(sets.CacheBytes))
 	collectWorkers(g, count, gauge)
 	collectCallers(g, count, gauge)
+	collectIngresses(g.ingresses, count, gauge)
 }
 
 // measured is a Caller that has numbers.

@@ -25,7 +25,7 @@ func (n *Node) Waiting() string {
 	case left > 0:
 		return fmt.Sprintf("restore of %d of %d shards", left, len(g.stores))
 	case !g.ingresses.isReading():
-		return "ingresses to list their partitions"
+		return waitForPartitions(g.ingresses.problems())
 	}
 	return "stop"
 }
