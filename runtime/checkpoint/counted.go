@@ -26,12 +26,32 @@ var RequestKinds = []Request{
 	RequestPut, RequestPart, RequestMultipart, RequestGet, RequestRange, RequestHead, RequestList, RequestDelete,
 }
 
+// RetryCause is why a bucket sent a request again.
+type RetryCause string
+
+// The causes. A directory knows none.
+const (
+	RetryThrottle    RetryCause = "throttle"    // the store asks to slow down
+	RetryServer      RetryCause = "server"      // an error of the store
+	RetryConnection  RetryCause = "connection"  // no connection, or it broke
+	RetryTimeout     RetryCause = "timeout"     // an attempt took too long
+	RetryBody        RetryCause = "body"        // a body ended early, or its checksum was wrong
+	RetryClock       RetryCause = "clock"       // our clock is wrong; the next attempt uses the store's
+	RetryCredentials RetryCause = "credentials" // expired, or could not be had
+	RetryConflict    RetryCause = "conflict"    // another write of the same key at the same time
+)
+
+// RetryCauses are all of them.
+var RetryCauses = []RetryCause{
+	RetryThrottle, RetryServer, RetryConnection, RetryTimeout, RetryBody, RetryClock, RetryCredentials, RetryConflict,
+}
+
 // Requester is a bucket that counts its requests itself, with those that a single call makes or tries again. Both functions return a
 // map of their own.
 type Requester interface {
 	Requests() map[Request]uint64
 	// Retries counts the requests that were sent again, by cause.
-	Retries() map[string]uint64
+	Retries() map[RetryCause]uint64
 }
 
 // Counted is a bucket and how many requests it was sent. Safe for concurrent use.
@@ -64,12 +84,16 @@ func (c *Counted) Requests() map[Request]uint64 {
 	return sent
 }
 
-// Retries is how many requests were sent again, by cause; empty if the bucket does not retry.
-func (c *Counted) Retries() map[string]uint64 {
+// Retries is how many requests were sent again, by cause; all zero if the bucket does not retry.
+func (c *Counted) Retries() map[RetryCause]uint64 {
 	if r, ok := c.Bucket.(Requester); ok {
 		return r.Retries()
 	}
-	return map[string]uint64{}
+	counted := make(map[RetryCause]uint64, len(RetryCauses))
+	for _, cause := range RetryCauses {
+		counted[cause] = 0
+	}
+	return counted
 }
 
 // Create implements Bucket.

@@ -58,7 +58,7 @@ func (b *Bucket) do(ctx context.Context, r request) error {
 			return &faultError{fault: f, err: b.explain(err)}
 		}
 		b.retries[f.cause].Add(1)
-		if f.cause == causeCredentials {
+		if f.cause == checkpoint.RetryCredentials {
 			b.invalidate()
 		}
 		if !sleep(ctx, pause) {
@@ -116,12 +116,12 @@ const (
 )
 
 // backoff is the pause before attempt n+2, with jitter.
-func backoff(n int, cause string) time.Duration {
+func backoff(n int, cause checkpoint.RetryCause) time.Duration {
 	d := firstPause
 	switch cause {
-	case causeThrottle:
+	case checkpoint.RetryThrottle:
 		d = throttlePause
-	case causeClock, causeCredentials:
+	case checkpoint.RetryClock, checkpoint.RetryCredentials:
 		if n == 0 {
 			return 0 // the next attempt uses another clock, other credentials
 		}
@@ -151,8 +151,8 @@ func (b *Bucket) Requests() map[checkpoint.Request]uint64 {
 }
 
 // Retries is how many of the requests were sent again, by cause.
-func (b *Bucket) Retries() map[string]uint64 {
-	counted := make(map[string]uint64, len(b.retries))
+func (b *Bucket) Retries() map[checkpoint.RetryCause]uint64 {
+	counted := make(map[checkpoint.RetryCause]uint64, len(b.retries))
 	for cause, n := range b.retries {
 		counted[cause] = n.Load()
 	}

@@ -13,6 +13,7 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/stateway/stateway/internal/awsclient"
+	"github.com/stateway/stateway/runtime/checkpoint"
 )
 
 // verdict is what an attempt's error makes us do.
@@ -32,55 +33,38 @@ const (
 // fault is an attempt's error, understood.
 type fault struct {
 	verdict verdict
-	cause   string // of retries, a label of the metric
-	maybe   bool   // the request may have been carried out all the same
-}
-
-// Causes of retries, as in stateway_bucket_retries_total.
-const (
-	causeThrottle    = "throttle"    // the store asks to slow down
-	causeServer      = "server"      // 5xx
-	causeConnection  = "connection"  // no connection, or it broke
-	causeTimeout     = "timeout"     // the attempt took too long
-	causeBody        = "body"        // an answer ended early, or a checksum was wrong
-	causeClock       = "clock"       // our clock is wrong; the next attempt uses the store's
-	causeCredentials = "credentials" // expired, or could not be had
-	causeConflict    = "conflict"    // another write of the same key at the same time
-)
-
-// causes are all of them.
-var causes = []string{
-	causeBody, causeClock, causeConflict, causeConnection, causeCredentials, causeServer, causeThrottle, causeTimeout,
+	cause   checkpoint.RetryCause
+	maybe   bool // the request may have been carried out all the same
 }
 
 var byCode = map[string]fault{
 	"PreconditionFailed":         {verdict: taken},
-	"ConditionalRequestConflict": {verdict: conflict, cause: causeConflict},
-	"OperationAborted":           {verdict: conflict, cause: causeConflict},
+	"ConditionalRequestConflict": {verdict: conflict, cause: checkpoint.RetryConflict},
+	"OperationAborted":           {verdict: conflict, cause: checkpoint.RetryConflict},
 	"NoSuchKey":                  {verdict: missing},
 	"NotFound":                   {verdict: missing},
 	"NoSuchUpload":               {verdict: gone},
 	"InvalidRange":               {verdict: beyond},
 
-	"SlowDown":               {verdict: again, cause: causeThrottle, maybe: true},
-	"ServiceUnavailable":     {verdict: again, cause: causeThrottle, maybe: true},
-	"Throttling":             {verdict: again, cause: causeThrottle},
-	"ThrottlingException":    {verdict: again, cause: causeThrottle},
-	"RequestLimitExceeded":   {verdict: again, cause: causeThrottle},
-	"TooManyRequests":        {verdict: again, cause: causeThrottle},
-	"BandwidthLimitExceeded": {verdict: again, cause: causeThrottle},
-	"RequestTimeout":         {verdict: again, cause: causeTimeout, maybe: true},
+	"SlowDown":               {verdict: again, cause: checkpoint.RetryThrottle, maybe: true},
+	"ServiceUnavailable":     {verdict: again, cause: checkpoint.RetryThrottle, maybe: true},
+	"Throttling":             {verdict: again, cause: checkpoint.RetryThrottle},
+	"ThrottlingException":    {verdict: again, cause: checkpoint.RetryThrottle},
+	"RequestLimitExceeded":   {verdict: again, cause: checkpoint.RetryThrottle},
+	"TooManyRequests":        {verdict: again, cause: checkpoint.RetryThrottle},
+	"BandwidthLimitExceeded": {verdict: again, cause: checkpoint.RetryThrottle},
+	"RequestTimeout":         {verdict: again, cause: checkpoint.RetryTimeout, maybe: true},
 
-	"BadDigest":                     {verdict: again, cause: causeBody},
-	"InvalidDigest":                 {verdict: again, cause: causeBody},
-	"XAmzContentChecksumMismatch":   {verdict: again, cause: causeBody},
-	"XAmzContentSHA256Mismatch":     {verdict: again, cause: causeBody},
-	"IncompleteBody":                {verdict: again, cause: causeBody},
-	"RequestTimeTooSkewed":          {verdict: again, cause: causeClock},
-	"RequestExpired":                {verdict: again, cause: causeClock},
-	"ExpiredToken":                  {verdict: again, cause: causeCredentials},
-	"ExpiredTokenException":         {verdict: again, cause: causeCredentials},
-	"TokenRefreshRequired":          {verdict: again, cause: causeCredentials},
+	"BadDigest":                     {verdict: again, cause: checkpoint.RetryBody},
+	"InvalidDigest":                 {verdict: again, cause: checkpoint.RetryBody},
+	"XAmzContentChecksumMismatch":   {verdict: again, cause: checkpoint.RetryBody},
+	"XAmzContentSHA256Mismatch":     {verdict: again, cause: checkpoint.RetryBody},
+	"IncompleteBody":                {verdict: again, cause: checkpoint.RetryBody},
+	"RequestTimeTooSkewed":          {verdict: again, cause: checkpoint.RetryClock},
+	"RequestExpired":                {verdict: again, cause: checkpoint.RetryClock},
+	"ExpiredToken":                  {verdict: again, cause: checkpoint.RetryCredentials},
+	"ExpiredTokenException":         {verdict: again, cause: checkpoint.RetryCredentials},
+	"TokenRefreshRequired":          {verdict: again, cause: checkpoint.RetryCredentials},
 	"ExistingObjectIsDirectory":     {verdict: folder}, // versitygw
 	"ObjectParentIsFile":            {verdict: folder},
 	"XMinioObjectExistsAsDirectory": {verdict: folder}, // minio
@@ -95,14 +79,14 @@ var errSlow = errors.New("no answer in time")
 
 func classify(err error) fault {
 	if errors.Is(err, errSlow) {
-		return fault{verdict: again, cause: causeTimeout, maybe: true}
+		return fault{verdict: again, cause: checkpoint.RetryTimeout, maybe: true}
 	}
 	if errors.Is(err, errCut) {
-		return fault{verdict: again, cause: causeBody}
+		return fault{verdict: again, cause: checkpoint.RetryBody}
 	}
 	var noCredentials *awsclient.CredentialsError
 	if errors.As(err, &noCredentials) && awsclient.Classify(err).Retry() {
-		return fault{verdict: again, cause: causeCredentials}
+		return fault{verdict: again, cause: checkpoint.RetryCredentials}
 	}
 	code, status := awsclient.Code(err), awsclient.Status(err)
 	if f, ok := byCode[code]; ok {
@@ -118,15 +102,15 @@ func classify(err error) fault {
 	case status == http.StatusNotFound && code != "NoSuchBucket":
 		return fault{verdict: missing}
 	case status == http.StatusTooManyRequests:
-		return fault{verdict: again, cause: causeThrottle}
+		return fault{verdict: again, cause: checkpoint.RetryThrottle}
 	case status == http.StatusNotImplemented:
 		return fault{}
 	case status >= http.StatusInternalServerError:
-		return fault{verdict: again, cause: causeServer, maybe: true}
+		return fault{verdict: again, cause: checkpoint.RetryServer, maybe: true}
 	case status >= http.StatusMultipleChoices:
 		return fault{}
 	case brokenOff(err):
-		return fault{verdict: again, cause: causeConnection, maybe: true}
+		return fault{verdict: again, cause: checkpoint.RetryConnection, maybe: true}
 	}
 	return fault{}
 }

@@ -45,7 +45,7 @@ func (b *Bucket) putParts(ctx context.Context, key string, body io.ReaderAt, siz
 		if v != conflict && v != gone {
 			break
 		}
-		if !sleep(ctx, backoff(n, causeConflict)) {
+		if !sleep(ctx, backoff(n, checkpoint.RetryConflict)) {
 			break
 		}
 	}

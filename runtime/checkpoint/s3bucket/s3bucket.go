@@ -25,8 +25,8 @@ type Bucket struct {
 	suffix      string        // of every key
 	parts       chan struct{} // holds one for each part on its way, of all objects together
 
-	requests map[checkpoint.Request]*atomic.Uint64 // constant keys
-	retries  map[string]*atomic.Uint64             // constant keys
+	requests map[checkpoint.Request]*atomic.Uint64    // constant keys
+	retries  map[checkpoint.RetryCause]*atomic.Uint64 // constant keys
 }
 
 var (
@@ -45,7 +45,7 @@ func Open(opt Options, cfg aws.Config) (*Bucket, error) {
 	}
 	b := &Bucket{
 		opt: opt.withDefaults(), region: opt.Region, name: &opt.Bucket, parts: make(chan struct{}, partsAtOnce),
-		requests: counters(checkpoint.RequestKinds), retries: counters(causes),
+		requests: counters(checkpoint.RequestKinds), retries: counters(checkpoint.RetryCauses),
 	}
 	if b.region == "" {
 		b.region = cfg.Region

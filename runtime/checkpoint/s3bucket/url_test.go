@@ -151,14 +151,14 @@ func TestOpenWantsARegion(t *testing.T) {
 
 func TestBackoffGrowsAndStaysBounded(t *testing.T) {
 	for n := range 70 {
-		for _, cause := range causes {
+		for _, cause := range checkpoint.RetryCauses {
 			d := backoff(n, cause)
 			if d < 0 || d > longestPause || (n > 20 && d < longestPause/2) {
 				t.Fatalf("attempt %d after %s: %s", n, cause, d)
 			}
 		}
 	}
-	if backoff(0, causeThrottle) < throttlePause/2 || backoff(0, causeClock) != 0 {
+	if backoff(0, checkpoint.RetryThrottle) < throttlePause/2 || backoff(0, checkpoint.RetryClock) != 0 {
 		t.Error("a throttled request waits at first, one with another clock does not")
 	}
 }

@@ -102,7 +102,9 @@ func once(h hook) hook {
 }
 
 func refuse(status int, code string) hook {
-	return func(_ int, r *http.Request, _ http.RoundTripper) (*http.Response, error) { return answer(r, status, code, "injected") }
+	return func(_ int, r *http.Request, _ http.RoundTripper) (*http.Response, error) {
+		return answer(r, status, code, "injected")
+	}
 }
 
 // lose carries a request out and loses its answer.
@@ -128,7 +130,7 @@ func hang(_ int, r *http.Request, _ http.RoundTripper) (*http.Response, error) {
 	return nil, r.Context().Err()
 }
 
-func wantRetry(t *testing.T, b *s3bucket.Bucket, cause string) {
+func wantRetry(t *testing.T, b *s3bucket.Bucket, cause checkpoint.RetryCause) {
 	t.Helper()
 	if got := b.Retries()[cause]; got != 1 {
 		t.Errorf("retries %v, want one for %s", b.Retries(), cause)
@@ -139,7 +141,7 @@ func TestCreateAfterFault(t *testing.T) {
 	cases := []struct {
 		rule     string
 		hook     hook
-		cause    string
+		cause    checkpoint.RetryCause
 		requests string
 	}{
 		{"a conflict with another write is tried again", refuse(409, "ConditionalRequestConflict"), "conflict", "PUT; PUT"},
@@ -266,7 +268,7 @@ func TestReadAfterFault(t *testing.T) {
 	cases := []struct {
 		rule     string
 		hook     hook
-		cause    string
+		cause    checkpoint.RetryCause
 		whole    string
 		requests string // of a range of 100 bytes from 50
 	}{
