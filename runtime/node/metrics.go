@@ -64,6 +64,8 @@ var (
 	descBases         = desc("bases_total", "Bases refreshed.")
 	descBaseBytes     = desc("base_bytes_total", "Bytes of the files of refreshed bases.")
 	descCollected     = desc("objects_deleted_total", "Segments and base files deleted because nothing needs them any more.")
+	descBucket        = desc("bucket_requests_total", "Requests sent to the bucket, by kind.", "op")
+	descBucketAgain   = desc("bucket_retries_total", "Of those, how many were sent again, by cause.", "cause")
 	descRequests      = desc("requests_total", "Tries that ended, by endpoint and outcome.", "endpoint", "outcome")
 	descLimit         = desc("endpoint_limit", "Tries that may be under way at an endpoint.", "endpoint")
 	descFlying        = desc("endpoint_in_flight", "Tries under way at an endpoint.", "endpoint")
@@ -97,7 +99,7 @@ var (
 // descs are all of them: most are there only while a generation runs.
 var descs = []*prometheus.Desc{
 	descCheckpoints, descCheckpoint, descCheckpointNow, descCommitted, descGeneration, descSegments, descSegmentBytes,
-	descRowBytes, descEncoded, descRows, descBases, descBaseBytes, descCollected, descRequests, descLimit, descFlying,
+	descRowBytes, descEncoded, descRows, descBases, descBaseBytes, descCollected, descBucket, descBucketAgain, descRequests, descLimit, descFlying,
 	descQueued, descTrouble, descTries, descInvocations, descMessages, descFailures, descSent, descConsumed, descStale,
 	descRepeats, descTimers, descExpired, descDead, descDeadDropped, descHeld, descTroubled, descReady, descInFlight, descEgress,
 	descUnpublished, descMemory, descBacklog, descInstances, descShardBytes, descCache,
@@ -134,6 +136,12 @@ func (n *Node) Collect(out chan<- prometheus.Metric) {
 	count(descBases, float64(m.bases.Load()))
 	count(descBaseBytes, float64(m.baseBytes.Load()))
 	count(descCollected, float64(m.collected.Load()))
+	for op, sent := range n.requests.Requests() {
+		count(descBucket, float64(sent), string(op))
+	}
+	for cause, sent := range n.requests.Retries() {
+		count(descBucketAgain, float64(sent), string(cause))
+	}
 	g := n.generation()
 	if g == nil {
 		gauge(descGeneration, 0)

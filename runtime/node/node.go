@@ -31,8 +31,9 @@ var (
 
 // Node is one process of an application.
 type Node struct {
-	cfg     Config
-	metrics metrics
+	cfg      Config
+	metrics  metrics
+	requests *checkpoint.Counted // what the bucket was sent
 
 	// Set by Run before a generation, then constant.
 	set   *shard.Set
@@ -71,8 +72,9 @@ func New(cfg Config) (*Node, error) {
 	if len(problems) > 0 {
 		return nil, errors.New(strings.Join(problems, "; "))
 	}
-	cfg.Bucket = newPatient(cfg.Bucket, cfg.BucketPatience)
-	n := &Node{cfg: cfg, say: "start"}
+	requests := checkpoint.Count(cfg.Bucket)
+	cfg.Bucket = newPatient(requests, cfg.BucketPatience)
+	n := &Node{cfg: cfg, requests: requests, say: "start"}
 	n.metrics.cuts = prometheus.NewHistogram(prometheus.HistogramOpts{
 		Name: "stateway_cut_seconds", Help: "Time of one cut on one worker.", Buckets: cutBuckets,
 	})
