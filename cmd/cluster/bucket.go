@@ -1,16 +1,21 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/spf13/pflag"
 
+	"github.com/stateway/stateway/internal/awsclient"
 	"github.com/stateway/stateway/runtime/checkpoint"
 	"github.com/stateway/stateway/runtime/checkpoint/dirbucket"
+	"github.com/stateway/stateway/runtime/checkpoint/s3bucket"
 )
 
 const (
@@ -25,30 +30,71 @@ type location struct {
 }
 
 func (l *location) flags(f *pflag.FlagSet) {
-	f.StringVar(&l.bucket, "bucket", "", "`URL` of the bucket that holds the checkpoints: file:///DIR (default file://$PWD/"+home+"/bucket)")
+	f.StringVar(&l.bucket, "bucket", "", "`URL` of the bucket that holds the checkpoints: file:///DIR, or s3://BUCKET/PREFIX?region=REGION with the options of "+
+		"docs/operations.md (default file://$PWD/"+home+"/bucket)")
 	f.StringVar(&l.application, "application", defaultApplication, "`name` of the application in the bucket")
 }
 
-// folder is the bucket's folder.
-func (l *location) folder() (string, error) {
+// place is the bucket that --bucket names.
+func (l *location) place() (place, error) {
 	if l.bucket == "" {
-		return filepath.Abs(filepath.Join(home, "bucket"))
+		dir, err := filepath.Abs(filepath.Join(home, "bucket"))
+		return place{dir: dir}, err
 	}
-	u, err := url.Parse(l.bucket)
+	p, err := parsePlace(l.bucket)
 	if err != nil {
-		return "", fmt.Errorf("--bucket %s: %w", l.bucket, err)
+		return place{}, fmt.Errorf("--bucket %w", err)
+	}
+	return p, nil
+}
+
+// place is a bucket that can be opened: a folder or one in S3.
+type place struct {
+	dir string            // of a folder; else empty
+	s3  *s3bucket.Options // of one in S3; else nil
+}
+
+// String is the folder, or the URL without options.
+func (p place) String() string {
+	if p.s3 != nil {
+		return p.s3.String()
+	}
+	return p.dir
+}
+
+// parsePlace reads the URL of a bucket. The error begins with the URL.
+func parsePlace(raw string) (place, error) {
+	if strings.HasPrefix(raw, "s3:") {
+		opt, err := s3bucket.ParseURL(raw)
+		if err != nil {
+			return place{}, fmt.Errorf("%s: %w", withoutPassword(raw), err)
+		}
+		return place{s3: &opt}, nil
+	}
+	u, err := url.Parse(raw)
+	if err != nil {
+		return place{}, fmt.Errorf("%s: %w", raw, err)
 	}
 	switch {
 	case u.Scheme == "":
-		return "", fmt.Errorf("--bucket %s: want a URL: file://%s", l.bucket, absolute(l.bucket))
+		return place{}, fmt.Errorf("%s: want a URL: file://%s", raw, absolute(raw))
 	case u.Scheme != "file":
-		return "", fmt.Errorf("--bucket %s: this version keeps checkpoints in a folder only: file:///DIR", l.bucket)
+		return place{}, fmt.Errorf("%s: want file:///DIR or s3://BUCKET/PREFIX", raw)
 	case u.Host != "" && u.Host != "localhost":
-		return "", fmt.Errorf("--bucket %s: want an absolute path behind two slashes: file://%s", l.bucket, absolute(u.Host+u.Path))
+		return place{}, fmt.Errorf("%s: want an absolute path behind two slashes: file://%s", raw, absolute(u.Host+u.Path))
 	case u.Path == "" || u.Path == "/" || u.RawQuery != "" || u.Fragment != "" || strings.ContainsRune(u.Path, 0):
-		return "", fmt.Errorf("--bucket %s: want file:///DIR, with %%23 for # and %%3F for ?", l.bucket)
+		return place{}, fmt.Errorf("%s: want file:///DIR, with %%23 for # and %%3F for ?", raw)
 	}
-	return filepath.Clean(u.Path), nil
+	return place{dir: filepath.Clean(u.Path)}, nil
+}
+
+// withoutPassword is a URL for a message. One that cannot be parsed is shown up to where a password may stand.
+func withoutPassword(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return "s3:…"
+	}
+	return u.Redacted()
 }
 
 func absolute(path string) string {
@@ -58,27 +104,52 @@ func absolute(path string) string {
 	return path
 }
 
-// open opens the bucket and makes its folder if that is not there.
-func (l *location) open() (checkpoint.Bucket, error) {
-	dir, err := l.folder()
-	if err != nil {
-		return nil, usageError(err)
+// probeTime bounds the first look at a bucket in S3, tries included.
+const probeTime = 30 * time.Second
+
+// open opens the bucket for a node: it makes the folder if that is not there, and finds out whether a bucket in S3 will do.
+func (p place) open(ctx context.Context) (checkpoint.Bucket, error) {
+	if p.s3 == nil {
+		return p.openFolder()
 	}
-	b, err := dirbucket.Open(dir, dirbucket.Options{})
+	b, err := p.openS3(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("open bucket %s: %w", dir, err)
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, probeTime)
+	defer cancel()
+	if err := b.Probe(ctx); err != nil {
+		return nil, err
 	}
 	return b, nil
 }
 
-// openExisting opens the bucket, which must be there: a command that only looks makes no folder.
-func (l *location) openExisting() (checkpoint.Bucket, error) {
-	dir, err := l.folder()
-	if err != nil {
-		return nil, usageError(err)
+// openExisting opens the bucket for a command that only looks: it makes no folder and writes no object.
+func (p place) openExisting(ctx context.Context) (checkpoint.Bucket, error) {
+	if p.s3 != nil {
+		return p.openS3(ctx)
 	}
-	if _, err := os.Stat(dir); err != nil {
+	if _, err := os.Stat(p.dir); err != nil {
 		return nil, fmt.Errorf("open bucket: %w; --bucket names another", err)
 	}
-	return l.open()
+	return p.openFolder()
+}
+
+func (p place) openFolder() (checkpoint.Bucket, error) {
+	b, err := dirbucket.Open(p.dir, dirbucket.Options{})
+	if err != nil {
+		return nil, fmt.Errorf("open bucket %s: %w", p.dir, err)
+	}
+	return b, nil
+}
+
+func (p place) openS3(ctx context.Context) (*s3bucket.Bucket, error) {
+	cfg, err := awsclient.Load(ctx, awsclient.Options{Region: p.s3.Region, Endpoint: p.s3.Endpoint})
+	if errors.Is(err, awsclient.ErrNoRegion) {
+		return nil, usageError(fmt.Errorf("bucket %s: its region is not known: put region=… into the URL, or set AWS_REGION", p))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open bucket %s: %w", p, err)
+	}
+	return s3bucket.Open(*p.s3, cfg)
 }

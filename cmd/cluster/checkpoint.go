@@ -36,14 +36,17 @@ func lookOptions() checkpoint.Options {
 
 // look opens the application without making anything.
 func (l *location) look(ctx context.Context) (*checkpoint.Application, error) {
-	b, err := l.openExisting()
+	at, err := l.place()
+	if err != nil {
+		return nil, usageError(err)
+	}
+	b, err := at.openExisting(ctx)
 	if err != nil {
 		return nil, err
 	}
 	app, err := checkpoint.OpenApplication(ctx, b, l.application, lookOptions())
 	if errors.Is(err, checkpoint.ErrNotFound) {
-		dir, _ := l.folder() // it was opened
-		return nil, fmt.Errorf("bucket %s holds no application %q: --bucket and --application name another", dir, l.application)
+		return nil, fmt.Errorf("bucket %s holds no application %q: --bucket and --application name another", at, l.application)
 	}
 	return app, err
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/stateway/stateway/runtime/checkpoint"
+	"github.com/stateway/stateway/runtime/checkpoint/s3bucket"
 	"github.com/stateway/stateway/runtime/node"
 	"github.com/stateway/stateway/runtime/shard"
 )
@@ -54,6 +55,8 @@ func exitCode(err error) int {
 		return exitDeposed
 	case errors.Is(err, shard.ErrLocked):
 		return exitLocked
+	case errors.As(err, new(*s3bucket.SetupError)):
+		return exitUsage
 	case errors.Is(err, node.ErrDropped), errors.Is(err, checkpoint.ErrApplication):
 		return exitUsage
 	}

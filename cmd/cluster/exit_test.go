@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/stateway/stateway/runtime/checkpoint"
+	"github.com/stateway/stateway/runtime/checkpoint/s3bucket"
 	"github.com/stateway/stateway/runtime/node"
 	"github.com/stateway/stateway/runtime/shard"
 )
@@ -25,6 +26,7 @@ func TestReport(t *testing.T) {
 		{"deposed", fmt.Errorf("commit: %w", node.ErrDeposed), 3, "stateway: commit: another process leads this application now\n"},
 		{"locked", errors.Join(fmt.Errorf("open: %w", shard.ErrLocked)), 4, "stateway: open: data directory is in use\n"},
 		{"dropped", node.ErrDropped, 2, "stateway: the application lacks what it still has data of\n"},
+		{"a bucket that will not do", fmt.Errorf("open: %w", &s3bucket.SetupError{Bucket: "s3://b", Advice: "no"}), 2, "stateway: open: bucket s3://b: no\n"},
 		{"another number of shards", checkpoint.ErrApplication, 2, "stateway: application cannot be opened\n"},
 		{"said already", said(2, errors.New("x")), 2, ""},
 		{"several", errors.Join(errors.New("a"), errors.New("b")), 1, "stateway: a\nstateway: b\n"},

@@ -31,20 +31,24 @@ func TestCommandsHelp(t *testing.T) {
 	}
 }
 
-func TestFolderOfABucket(t *testing.T) {
+func TestBucketURLs(t *testing.T) {
 	cases := map[string]string{
 		"file:///a/b": "/a/b", "file://localhost/a": "/a", "file:///a b/": "/a b", "file:///a%23b": "/a#b",
+		"s3://my-bucket": "s3://my-bucket", "s3://my-bucket/a/b/?region=eu-west-1&sse=AES256": "s3://my-bucket/a/b",
 	}
 	for bucket, want := range cases {
 		l := location{bucket: bucket}
-		if got, err := l.folder(); err != nil || got != want {
+		if got, err := l.place(); err != nil || got.String() != want {
 			t.Errorf("%s: got %s, %v", bucket, got, err)
 		}
 	}
-	for _, bucket := range []string{"/a", "a", "file:", "file://", "file:///", "file://a/b", "file:///a#b", "file:///a?b", "s3://a/b", "file:///%00", "%"} {
+	for _, bucket := range []string{
+		"/a", "a", "file:", "file://", "file:///", "file://a/b", "file:///a#b", "file:///a?b", "file:///%00", "%",
+		"s3://a/b", "s3://my-bucket/p?region", "s3:my-bucket", "s3://key:secret@my-bucket", "s3://key:secret@my-bucket/%", "gs://my-bucket",
+	} {
 		l := location{bucket: bucket}
-		if got, err := l.folder(); err == nil {
-			t.Errorf("%s gave %s", bucket, got)
+		if got, err := l.place(); err == nil || strings.Contains(err.Error(), "secret@") {
+			t.Errorf("%s gave %s, %v", bucket, got, err)
 		}
 	}
 }

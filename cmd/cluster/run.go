@@ -30,6 +30,7 @@ exit code 0. A second signal ends it at once; nothing that was committed is lost
 Of several processes with the same bucket and application one leads and the others wait, ready to take over.`,
 		Example: `  stateway run module.yaml
   stateway run base.yaml functions.yaml --data /var/lib/stateway --bucket file:///mnt/bucket --application shop
+  stateway run module.yaml --bucket 's3://shop-state/prod?region=eu-central-1' --application shop
   STATEWAY_MEMORY=2GiB STATEWAY_LOG=json stateway run module.yaml
   stateway run module.yaml --allow-dropped shop/old-ingress --allow-dropped shop/old-function`,
 		Args: arguments(1, -1, "one or more module files"),
@@ -62,7 +63,11 @@ func runNode(ctx context.Context, o *runOptions, files []string, stderr io.Write
 	if err != nil {
 		return usageError(err)
 	}
-	bucket, err := o.open()
+	at, err := o.place()
+	if err != nil {
+		return usageError(err)
+	}
+	bucket, err := at.open(ctx)
 	if err != nil {
 		return err
 	}
@@ -80,8 +85,7 @@ func runNode(ctx context.Context, o *runOptions, files []string, stderr io.Write
 		listener.Close()
 		return usageError(err)
 	}
-	dir, _ := o.folder() // it was opened
-	log.Info("start", "version", version.Get().Version, "application", o.application, "bucket", dir, "data", o.data, "pid", os.Getpid())
+	log.Info("start", "version", version.Get().Version, "application", o.application, "bucket", at.String(), "data", o.data, "pid", os.Getpid())
 	log.Info("admin server listens", "address", listener.Addr().String())
 	return serve(ctx, n, listener, admin.Config{
 		Node: n, Application: o.application, Metrics: admin.NewRegistry(n, discards), Pprof: o.pprof, Log: log,

@@ -64,7 +64,7 @@ func (o *runOptions) validate() error {
 		}
 	}
 	bad(o.data != "", "--data: want a folder")
-	_, err := o.folder()
+	_, err := o.place()
 	bad(err == nil, "%w", err)
 	err = checkpoint.ValidName(o.application)
 	bad(err == nil, "--application: %w", err)
