@@ -55,7 +55,7 @@ type Start struct {
 	Covering []string
 }
 
-// ErrNoShards: a stream lists nothing to begin with. It always has open shards, so the list is not to be trusted.
+// ErrNoShards means that a stream lists nothing to begin with. It always has open shards, so the list is not to be trusted.
 var ErrNoShards = errors.New("the stream lists no shards to read")
 
 // Partitions answers ingress.Ingress.Partitions for one stream: known is what the last committed checkpoint holds of
@@ -249,4 +249,25 @@ func partition(id string, at Position) (ingress.Partition, error) {
 		return ingress.Partition{}, fmt.Errorf("start of shard %s: %w", id, err)
 	}
 	return ingress.Partition{ID: id, Position: b}, nil
+}
+
+// Waiting names the listed shards that cannot be read yet, each with the parents that are not settled. known and shards
+// are as in Partitions.
+func Waiting(known []ingress.Partition, shards []Shard) map[string][]string {
+	if len(known) == 0 {
+		return nil
+	}
+	t := newTree(known, shards)
+	waiting := map[string][]string{}
+	for _, id := range t.order {
+		if _, known := t.known[id]; known || t.before[id] {
+			continue
+		}
+		for _, p := range t.listed[id].parents() {
+			if !t.settled(p) {
+				waiting[id] = append(waiting[id], p)
+			}
+		}
+	}
+	return waiting
 }

@@ -128,6 +128,17 @@ func TestLaterStarts(t *testing.T) {
 	}
 }
 
+func TestWaitingShardsNameTheirParents(t *testing.T) {
+	got := Waiting(at("ax b c", 5, 3), parse("zx ax<z bx cx d<b+c e<d f<a"))
+	want := map[string][]string{"d": {"b", "c"}, "e": {"d"}}
+	if fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("waiting: %v, want %v", got, want)
+	}
+	if got := Waiting(nil, parse("ax b<a")); got != nil {
+		t.Errorf("before the first start: %v", got)
+	}
+}
+
 func TestChildrenKnowWhatTheirParentsHadSeen(t *testing.T) {
 	known := slices.Concat(at("ax", 5, 100), at("bx", 5, 200))
 	parts, err := Partitions(known, parse("ax bx c<a+b"), Start{})

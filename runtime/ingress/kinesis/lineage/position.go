@@ -79,10 +79,10 @@ func (p Position) Encode(b []byte) ([]byte, error) {
 		return nil, fmt.Errorf("%q is no sequence number", p.Sequence)
 	}
 	size := (n.BitLen() + 7) / 8
-	b = append(b, byte(size))
+	b = append(b, byte(size)) //nolint:gosec // at most maxSequenceBytes
 	b = append(b, n.Bytes()...)
 	if p.Kind == Within {
-		b = binary.AppendUvarint(b, uint64(p.Sub))
+		b = binary.AppendUvarint(b, uint64(p.Sub)) //nolint:gosec // checked above
 	}
 	return b, nil
 }
