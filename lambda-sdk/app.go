@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // Handler is the code of a function. It runs once for each message, and never twice at a time for one Address.
@@ -17,11 +18,14 @@ import (
 // egress or dropped than failed.
 type Handler func(ctx *Context, msg Message) error
 
-// App is a set of functions and the server for them: an http.Handler, and Invoke and Run for other ways in. Functions
-// are registered first; it is safe for concurrent use then, and also if another function is registered while it serves.
+// App is a set of functions and the server for them: an http.Handler, a Lambda handler (Lambda), and Invoke and Run for
+// other ways in. Functions are registered first; it is safe for concurrent use then, and also if another function is
+// registered while it serves.
 type App struct {
-	log        *slog.Logger // set by New, then constant
-	maxRequest int64        // set by New, then constant
+	log          *slog.Logger  // set by New, then constant
+	maxRequest   int64         // set by New, then constant
+	parallel     int           // set by New, then constant
+	lambdaMargin time.Duration // set by New, then constant
 
 	registry atomic.Pointer[registry]
 	mu       sync.Mutex // held while the registry is replaced
@@ -59,9 +63,23 @@ func WithMaxRequestBytes(n int64) Option {
 	}
 }
 
+// DefaultParallel is how many items of a group run at a time unless WithParallel says otherwise.
+const DefaultParallel = 32
+
+// WithParallel sets how many items of one group, each of another Address, run at a time. Handlers that wait for other
+// systems gain from more; handlers that compute gain nothing beyond the number of processors. Values of 0 and less mean
+// DefaultParallel.
+func WithParallel(n int) Option {
+	return func(a *App) {
+		if n > 0 {
+			a.parallel = n
+		}
+	}
+}
+
 // New returns an App without functions.
 func New(opts ...Option) *App {
-	a := &App{log: slog.Default(), maxRequest: DefaultMaxRequestBytes}
+	a := &App{log: slog.Default(), maxRequest: DefaultMaxRequestBytes, parallel: DefaultParallel, lambdaMargin: DefaultLambdaMargin}
 	a.registry.Store(&registry{})
 	for _, opt := range opts {
 		opt(a)

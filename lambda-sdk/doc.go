@@ -27,14 +27,15 @@
 //		log.Fatal(http.ListenAndServe(":8000", app))
 //	}
 //
-// An App serves the request-reply protocol over HTTP (it is an http.Handler), to a program that has the bytes from
-// elsewhere (App.Invoke), and to a runtime in the same process (App.Run). Package statewaytest tests functions without
-// any of these.
+// An App serves the request-reply protocol and groups over HTTP (it is an http.Handler), groups on AWS Lambda (App.Lambda),
+// the request-reply protocol to a program that has the bytes from elsewhere (App.Invoke), and a runtime in the same
+// process (App.Run). Package statewaytest tests functions without any of these.
 //
 // Always true: what an invocation does (state, messages, egress records) counts as a whole or not at all; an effect
-// that is not valid, a returned error and a panic fail the whole request and no effect leaves; messages of one batch
+// that is not valid, a returned error and a panic fail the whole batch and no effect leaves; messages of one batch
 // see each other's writes, and each changed value is one mutation in the answer. Built-in types, answers and status
 // codes are those of the StateFun 3.3 SDKs, so functions in other languages and the runtime of StateFun work with it.
 //
-// The package reads and writes the protocol by itself and depends on google.golang.org/protobuf only.
+// The package reads and writes the protocol by itself and depends on google.golang.org/protobuf only, and on
+// github.com/klauspost/compress for packed groups.
 package stateway

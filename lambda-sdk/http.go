@@ -1,10 +1,14 @@
 package stateway
 
 import (
+	"context"
 	"errors"
 	"io"
 	"log/slog"
 	"net/http"
+	"sync"
+
+	"github.com/stateway/stateway/protocol/group"
 )
 
 const contentType = "application/octet-stream"
@@ -12,10 +16,17 @@ const contentType = "application/octet-stream"
 // ServeHTTP answers a POST of an encoded ToFunction. It answers 405 to other methods, 415 to a content type other than
 // none or application/octet-stream, 400 to an empty or unreadable body, 413 to one that is too large, and 500 with the
 // error's text when Invoke fails, which makes the runtime try again. Every path is served alike.
+//
+// A POST of a group, by its content type, is answered by a group: each item by its function's answer or by its own
+// failure, with status 200; 400 to a group that cannot be read. Answers announce this with the header Stateway-Group.
 func (a *App) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	if req.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
 		http.Error(w, "invalid request method: use POST", http.StatusMethodNotAllowed)
+		return
+	}
+	if enc, ok := group.OfContentType(req.Header.Get("Content-Type")); ok {
+		a.serveGroup(w, req, enc)
 		return
 	}
 	if t := req.Header.Get("Content-Type"); t != "" && t != contentType {
@@ -29,12 +40,46 @@ func (a *App) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	}
 	answer, err := a.Invoke(req.Context(), body)
 	if err != nil {
-		a.logFailure(req, err)
+		a.logFailure(req.Context(), err)
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
+	w.Header()[group.Header] = announcement
 	w.Header().Set("Content-Type", contentType)
 	_, _ = w.Write(answer) // the peer is gone: it asks again
+}
+
+// announcement tells the runtime that groups are understood. Nobody changes it.
+var announcement = []string{group.Announce(group.Encodings(0).With(group.JSON).With(group.Protobuf))}
+
+// answerRoom is the memory of an answer to a group.
+type answerRoom struct {
+	encoder group.Encoder
+	buf     []byte
+}
+
+var answerRooms = sync.Pool{New: func() any { return new(answerRoom) }}
+
+func (a *App) serveGroup(w http.ResponseWriter, req *http.Request, enc group.Encoding) {
+	body, err := a.readBody(w, req)
+	if err != nil && !errors.Is(err, errEmptyBody) {
+		http.Error(w, err.Error(), bodyStatus(err))
+		return
+	}
+	calls, err := group.ParseCalls(enc, body, nil)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	g := a.runGroup(req.Context(), calls)
+	room := answerRooms.Get().(*answerRoom)
+	room.buf = g.encode(&room.encoder, enc, room.buf[:0], 0, 0)
+	w.Header()[group.Header] = announcement
+	w.Header().Set("Content-Type", enc.ContentType())
+	_, _ = w.Write(room.buf) // the peer is gone: it asks again
+	if cap(room.buf) <= maxKeptArena {
+		answerRooms.Put(room)
+	}
 }
 
 var errEmptyBody = errors.New("empty request body")
@@ -70,11 +115,11 @@ func bodyStatus(err error) int {
 	return http.StatusBadRequest
 }
 
-func (a *App) logFailure(req *http.Request, err error) {
+func (a *App) logFailure(ctx context.Context, err error) {
 	attrs := []slog.Attr{slog.Any("error", err)}
 	var p *PanicError
 	if errors.As(err, &p) {
 		attrs = append(attrs, slog.String("stack", string(p.Stack)))
 	}
-	a.log.LogAttrs(req.Context(), slog.LevelError, "invocation failed", attrs...)
+	a.log.LogAttrs(ctx, slog.LevelError, "invocation failed", attrs...)
 }

@@ -32,6 +32,9 @@ const (
 // bytes of the group.
 const MaxItems = 1 << 16
 
+// MaxLambdaPayload is the largest payload and the largest answer of a Lambda invocation that is waited for, in bytes.
+const MaxLambdaPayload = 6 << 20
+
 // MaxUnpacked is the largest CloudEventBatch that a Packed group may unpack to, in bytes.
 const MaxUnpacked = 64 << 20
 

@@ -13,7 +13,8 @@ type reader interface {
 }
 
 // ParseCalls reads a group that asks and appends its calls to into, whose room it uses. An event that cannot be used
-// is a Call with an Err; a batch that cannot be read is an *Error, and nothing of it may be used. The calls alias b.
+// is a Call with an Err; a batch that cannot be read is an *Error, and nothing of it may be used. The calls alias b, but
+// for the Data of JSON and Packed, which is decoded into memory of its own.
 func ParseCalls(enc Encoding, b []byte, into []Call) ([]Call, error) {
 	n := len(into)
 	err := parse(enc, b, func(i int, ev *event) {
@@ -29,7 +30,7 @@ func ParseCalls(enc Encoding, b []byte, into []Call) ([]Call, error) {
 
 // ParseAnswers reads a group that answers and appends its answers to into, whose room it uses. An event that cannot be
 // used has the kind Invalid; a batch that cannot be read is an *Error, and nothing of it may be used. The answers
-// alias b. Whom they answer, a Match tells.
+// alias b, as calls do. Whom they answer, a Match tells.
 func ParseAnswers(enc Encoding, b []byte, into []Answer) ([]Answer, error) {
 	n := len(into)
 	err := parse(enc, b, func(i int, ev *event) {
