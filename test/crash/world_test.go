@@ -26,7 +26,8 @@ type world struct {
 	t       *testing.T
 	dir     string
 	module  string
-	bucket  string
+	bucket  string   // a folder, or a URL
+	env     []string // of the nodes
 	ingress harness.Ingress
 	egress  harness.Egress
 	seed    uint64
@@ -86,7 +87,7 @@ func (w *world) path(egress string) string { return filepath.Join(w.dir, egress+
 func (w *world) node(name string) harness.NodeConfig {
 	return harness.NodeConfig{
 		Name: name, Modules: []string{w.module}, Data: filepath.Join(w.dir, name), Bucket: w.bucket, Application: "bank",
-		Shards: 16, Workers: 2, Every: 200 * time.Millisecond, Lease: 500 * time.Millisecond,
+		Env: w.env, Shards: 16, Workers: 2, Every: 200 * time.Millisecond, Lease: 500 * time.Millisecond,
 	}
 }
 

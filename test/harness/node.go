@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -16,7 +17,7 @@ type NodeConfig struct {
 	Binary  string   // empty means Binary()
 	Modules []string // paths of module.yaml files
 	Data    string   // data directory
-	Bucket  string   // a folder, which becomes file://…
+	Bucket  string   // a folder, which becomes file://…, or an s3:// URL
 	// Application names the application; empty means "test".
 	Application string
 	Shards      int           // zero means the node's default
@@ -63,16 +64,20 @@ func StartNode(c NodeConfig) (*Node, error) {
 }
 
 func (c NodeConfig) args() ([]string, error) {
-	bucket, err := filepath.Abs(c.Bucket)
-	if err != nil {
-		return nil, fmt.Errorf("resolve the bucket's folder: %w", err)
+	bucket := c.Bucket
+	if !strings.HasPrefix(bucket, "s3://") {
+		dir, err := filepath.Abs(bucket)
+		if err != nil {
+			return nil, fmt.Errorf("resolve the bucket's folder: %w", err)
+		}
+		bucket = "file://" + dir
 	}
 	application := c.Application
 	if application == "" {
 		application = "test"
 	}
 	args := append([]string{"run"}, c.Modules...)
-	args = append(args, "--data", c.Data, "--bucket", "file://"+bucket, "--application", application,
+	args = append(args, "--data", c.Data, "--bucket", bucket, "--application", application,
 		"--admin", Loopback(c.AdminPort), "--log", "text")
 	if c.Shards > 0 {
 		args = append(args, "--shards", strconv.Itoa(c.Shards))

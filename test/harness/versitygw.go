@@ -41,7 +41,7 @@ func Versitygw(tb testing.TB, buckets ...string) *VersitygwServer {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	tb.Cleanup(func() { finish(tb, s.Process) })
+	tb.Cleanup(func() { finish(tb, s.Process) }) // of the last start
 	return s
 }
 
@@ -70,6 +70,13 @@ func StartVersitygw(ctx context.Context, dir string, buckets ...string) (*Versit
 		Env: []string{"ROOT_ACCESS_KEY=" + VersitygwAccessKey, "ROOT_SECRET_KEY=" + VersitygwSecretKey},
 	}
 	return s, s.start(ctx)
+}
+
+// Restart kills the server, which loses nothing, and starts it again after a pause. Do not call it at the end of a test's life.
+func (s *VersitygwServer) Restart(ctx context.Context, pause time.Duration) error {
+	s.Kill()
+	time.Sleep(pause)
+	return s.start(ctx)
 }
 
 // start starts the process and waits until its port accepts.
