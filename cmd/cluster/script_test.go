@@ -255,10 +255,11 @@ func damage(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.WriteFile(path, b, 0o600))
 }
 
-// documented URL FILE compares the metrics that a node tells with the table in a document: both name the same ones.
+// documented URL FILE NAMES… compares the metrics that a node tells with the tables in a document: both name the same ones, but for
+// NAMES, which the document has and this node does not tell.
 func documented(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 2 {
-		ts.Fatalf("usage: documented URL FILE")
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: documented URL FILE NAMES…")
 	}
 	names := func(pattern, text string) []string {
 		var found []string
@@ -269,6 +270,8 @@ func documented(ts *testscript.TestScript, neg bool, args []string) {
 		return slices.Compact(found)
 	}
 	told := names(`(?m)^# TYPE (stateway_\w+) `, get(args[0]))
+	told = append(told, args[2:]...)
+	slices.Sort(told)
 	written := names("(?m)^\\| `(stateway_\\w+)` \\|", ts.ReadFile(args[1]))
 	if diff := cmp.Diff(written, told); diff != "" {
 		ts.Fatalf("metrics in %s (-) and of the node (+) differ: %s", args[1], diff)

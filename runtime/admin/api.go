@@ -50,6 +50,7 @@ func (a *api) routes(mux *http.ServeMux) {
 		"address/resume": {http.MethodPost: a.change(a.Node.Resume)},
 		"address/drop":   {http.MethodPost: a.change(a.Node.Drop)},
 		"state":          {http.MethodGet: a.state},
+		"ingresses":      {http.MethodGet: a.ingresses},
 	}
 	for path, methods := range paths {
 		mux.HandleFunc(apiPrefix+path, func(w http.ResponseWriter, r *http.Request) { serveJSON(w, r, methods) })

@@ -78,6 +78,13 @@ func (c *Client) Address(ctx context.Context, a core.Address) (Address, error) {
 	return info, err
 }
 
+// Ingresses tells how the partitions of all ingresses are doing.
+func (c *Client) Ingresses(ctx context.Context) (Ingresses, error) {
+	var list Ingresses
+	err := c.get(ctx, "ingresses", nil, &list)
+	return list, err
+}
+
 // Resume lets a held or failing Address try its first message again at once, with all its tries.
 func (c *Client) Resume(ctx context.Context, a core.Address) error {
 	return c.post(ctx, "address/resume", target{Address: a.String()})

@@ -22,6 +22,8 @@ type fakeNode struct {
 	failing []core.AddressInfo
 	states  map[core.Address][]core.StoredState
 	done    []string // what was resumed and dropped
+
+	ingresses []node.IngressStatus
 }
 
 func (f *fakeNode) Waiting() string { return f.waiting }
@@ -75,6 +77,13 @@ func (f *fakeNode) State(a core.Address) ([]core.StoredState, core.CheckpointID,
 		return nil, 0, node.ErrNotLeading
 	}
 	return f.states[a], 12, nil
+}
+
+func (f *fakeNode) Ingresses() ([]node.IngressStatus, error) {
+	if !f.leads {
+		return nil, node.ErrNotLeading
+	}
+	return f.ingresses, nil
 }
 
 func kim() core.Address { return core.Address{Type: "shop/cart", ID: "Kim/2 ü?&"} }

@@ -31,6 +31,8 @@ type Node interface {
 	Resume(ctx context.Context, a core.Address) error
 	Drop(ctx context.Context, a core.Address) error
 	State(a core.Address) ([]core.StoredState, core.CheckpointID, error)
+	// Ingresses tells how partitions are read.
+	Ingresses() ([]node.IngressStatus, error)
 }
 
 // Config is what a Server shows.
@@ -150,6 +152,9 @@ func (a *api) readyz(w http.ResponseWriter, _ *http.Request) {
 		return
 	}
 	fmt.Fprintln(w, "ready")
+	if all, err := a.Node.Ingresses(); err == nil {
+		fmt.Fprint(w, lagLines(all))
+	}
 }
 
 func (a *api) status(*http.Request) (any, error) {
