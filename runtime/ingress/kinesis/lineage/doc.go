@@ -6,7 +6,7 @@
 //
 //  1. A shard is read only when everything before it is settled: each of its parents has an end that a checkpoint
 //     holds, lay before the start, or is gone with its records.
-//  2. No shard is read twice: an ended one stays a tombstone until the stream lists it no more.
+//  2. No shard is read twice: an ended one stays a tombstone until the stream lists its children and not it.
 //  3. Every record that arrived at or after the start is in exactly one shard that is read, however often the
 //     stream was split and merged, and whichever part of a first start was committed before a crash. The start is
 //     part of every position (Position.Origin), so that what is found later starts where the rest did.

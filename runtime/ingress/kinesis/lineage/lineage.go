@@ -61,9 +61,10 @@ var ErrNoShards = errors.New("the stream lists no shards to read")
 // Partitions answers ingress.Ingress.Partitions for one stream: known is what the last committed checkpoint holds of
 // it, with shards' ids as partitions' ids; shards is all that the stream lists. The answer is sorted by id.
 //
-// What is known comes back as it is, except an ended shard that is listed no more and is no parent of a shard yet to be
-// started. A shard that is not known is added once its parents are settled. It is read from its oldest record, or from the
-// stream's start if that may be later.
+// What is known comes back as it is, except an ended shard that is listed no more while children of it are, all of them
+// known: a list with none of them may be older than the shard, and with the next one it would be read again. A shard that
+// is not known is added once its parents are settled. It is read from its oldest record, or from the stream's start if
+// that may be later.
 func Partitions(known []ingress.Partition, shards []Shard, start Start) ([]ingress.Partition, error) {
 	if len(shards) == 0 {
 		return nil, ErrNoShards
@@ -174,14 +175,17 @@ func covers(covering []string, s Shard) bool {
 func (t *tree) next() ([]ingress.Partition, error) {
 	origin := t.origin()
 	var parts []ingress.Partition
-	wanted := map[string]bool{} // parents of shards that are not known yet
+	wanted := map[string]bool{}   // parents of shards that are not known yet
+	followed := map[string]bool{} // parents of shards that are known
 	for _, id := range t.order {
 		s := t.listed[id]
-		if _, known := t.known[id]; known || t.before[id] {
-			continue
-		}
+		_, known := t.known[id]
 		for _, p := range s.parents() {
-			wanted[p] = true
+			followed[p] = followed[p] || known
+			wanted[p] = wanted[p] || (!known && !t.before[id])
+		}
+		if known || t.before[id] {
+			continue
 		}
 		if slices.ContainsFunc(s.parents(), func(p string) bool { return !t.settled(p) }) {
 			continue
@@ -193,7 +197,7 @@ func (t *tree) next() ([]ingress.Partition, error) {
 		parts = append(parts, p)
 	}
 	for id, k := range t.known {
-		if _, listed := t.listed[id]; listed || !k.Ended || wanted[id] {
+		if _, listed := t.listed[id]; listed || !k.Ended || wanted[id] || !followed[id] {
 			parts = append(parts, k)
 		}
 	}

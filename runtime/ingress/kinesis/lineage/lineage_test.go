@@ -106,6 +106,7 @@ func TestLaterStarts(t *testing.T) {
 		{"grandchildren wait", "ax", "ax bx<a c<a d<b e<b", 0, "a:ended b:oldest c:oldest"},
 		{"tombstones stay while they are listed", "ax b c", "ax b<a c<a", 0, "a:ended b:known c:known"},
 		{"tombstones go with the list", "ax b c", "b<a c<a", 0, "b:known c:known"},
+		{"a list that is older than a shard takes no tombstone away", "ax bx", "a", 0, "a:ended b:ended"},
 		{"a tombstone stays while a child is not known", "ax b", "b<a c<a", 0, "a:ended b:known c:oldest"},
 		{"a tombstone stays while its child waits for another parent", "ax b", "bx c<a+b", 0, "a:ended b:known"},
 		{"what is known and not ended stays, listed or not: reading says what is lost", "a", "b<a", 0, "a:known"},
@@ -114,7 +115,7 @@ func TestLaterStarts(t *testing.T) {
 		{"a root that the first start did not commit begins where the others did", "a", "a b", 5, "a:known b:time5"},
 		{"it does so for earliest, too", "a", "a b", 0, "a:known b:oldest"},
 		{"and so does one that is closed by now, before its children", "a", "a bx c<b d<b", 5, "a:known b:time5"},
-		{"all that was before is gone: from the start on", "ax", "d<c", 5, "d:time5"},
+		{"all that was before is gone: from the start on", "ax", "d<c", 5, "a:ended d:time5"},
 		{"half of what was before is gone", "ax", "c<a+b", 5, "a:ended c:oldest"},
 		{"a loop is waited for, not walked for ever", "a", "a b<c c<b", 0, "a:known"},
 	}
