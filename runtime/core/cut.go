@@ -133,6 +133,7 @@ func (w *Worker) onApplied(ev Applied) {
 	sh.barrier.then(func() { sh.settle(done) })
 	w.trimTimers(sh)
 	w.spilled = false
+	w.loads.beyond = 0
 	w.spill()
 	w.evict(evictSteps)
 }

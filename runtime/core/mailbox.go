@@ -77,12 +77,13 @@ func (w *Worker) load(in *instance) {
 		return
 	}
 	in.load = loading
-	w.loads++
+	w.loads.all++
 	if !in.shard.restored {
 		in.shard.unloaded = append(in.shard.unloaded, in)
 		return
 	}
-	w.emit(LoadAddress{Shard: in.shard.id, Address: in.addr, MailboxCount: loadCount, MailboxBytes: loadBytes})
+	w.loads.queue.push(in)
+	w.ask()
 }
 
 const (
@@ -96,10 +97,11 @@ func (w *Worker) onAddressLoaded(ev AddressLoaded) {
 		return
 	}
 	in.load = loaded
-	w.loads--
+	before := w.cacheBytes
 	for _, s := range ev.States {
 		in.merge(s)
 	}
+	w.loads.loaded(w.cacheBytes-before, before >= w.cacheLimit())
 	w.mergeMailbox(in, ev)
 	if ev.Held != nil {
 		w.restoreHeld(in, ev.Held)

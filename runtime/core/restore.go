@@ -23,7 +23,7 @@ func (w *Worker) onShardRestored(ev ShardRestored) {
 	sh.letters.bytes += ev.LetterBytes
 	for _, in := range sh.unloaded {
 		in.load = unloaded
-		w.loads--
+		w.loads.all--
 		w.load(in)
 	}
 	for _, m := range sh.unchecked {
@@ -47,7 +47,7 @@ func (w *Worker) scanBacklog() {
 		case sh.scanned:
 			w.scanShard++
 			continue
-		case !sh.restored || sh.scanning || w.loads > backlogReady || w.ready > backlogReady || w.overBudget():
+		case !sh.restored || sh.scanning || w.loads.all > backlogReady || w.ready > backlogReady || w.overBudget():
 			return
 		}
 		sh.scanning = true

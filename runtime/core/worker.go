@@ -38,8 +38,8 @@ type Worker struct {
 	retries      retryHeap
 	troubled     map[*instance]bool
 	tries        uint64
-	parked       int   // responses that wait for tokens
-	loads        int   // reads of Addresses under way
+	parked       int // responses that wait for tokens
+	loads        loads
 	fetches      int64 // reads of mailboxes under way
 	checks       int   // looks for dedupe ids of the open epoch under way
 	mailBytes    int64 // of messages in memory
@@ -157,6 +157,7 @@ func (w *Worker) Step(ev Event, out []Effect) []Effect {
 	w.serve()
 	w.sweep()
 	w.evict(0)
+	w.ask()
 	w.flush()
 	out, w.out = w.out, nil
 	return out
