@@ -2,12 +2,15 @@ package stateway_test
 
 import (
 	"context"
+	"fmt"
 	"testing"
 
 	"google.golang.org/protobuf/proto"
 
 	stateway "github.com/stateway/stateway/lambda-sdk"
+	"github.com/stateway/stateway/protocol/group"
 	"github.com/stateway/stateway/protocol/reqreply"
+	"github.com/stateway/stateway/protocol/wire"
 )
 
 var benchCount = stateway.Value[int64]("count")
@@ -91,4 +94,53 @@ func BenchmarkRun(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "messages/s")
+}
+
+// A group of a thousand counters, from bytes to bytes, as a Lambda sees it.
+func BenchmarkLambda(b *testing.B) {
+	for _, enc := range []group.Encoding{group.JSON, group.Packed} {
+		b.Run(enc.String(), func(b *testing.B) {
+			const items = 1000
+			payload := encode(b, enc, benchCalls(b, items)...)
+			handler := benchApp().Lambda()
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := handler.Invoke(context.Background(), payload); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(b.N)*items/b.Elapsed().Seconds(), "items/s")
+		})
+	}
+}
+
+// The same over HTTP, without a connection.
+func BenchmarkGroupOverHTTP(b *testing.B) {
+	for _, enc := range []group.Encoding{group.JSON, group.Protobuf} {
+		b.Run(enc.String(), func(b *testing.B) {
+			const items = 1000
+			payload := encode(b, enc, benchCalls(b, items)...)
+			app := benchApp()
+			b.ReportAllocs()
+			for b.Loop() {
+				if rec := post(b, app, enc.ContentType(), payload); rec.Code != 200 {
+					b.Fatal(rec.Body)
+				}
+			}
+			b.ReportMetric(float64(b.N)*items/b.Elapsed().Seconds(), "items/s")
+		})
+	}
+}
+
+func benchCalls(b *testing.B, n int) []group.Call {
+	b.Helper()
+	calls := make([]group.Call, n)
+	for i := range calls {
+		calls[i] = group.Call{
+			ID: fmt.Sprintf("7-5f3a9c0412bd-1-%d", 90_000+i), Source: "stateway:8f14e45fceea167a5a36dedd4bea2543",
+			Target:  wire.Address{Namespace: "bench", Type: "counter", ID: "user-4711"},
+			Attempt: 1, Generation: 7, TimeoutMillis: 30_000, Data: benchRequest(b, 1),
+		}
+	}
+	return calls
 }

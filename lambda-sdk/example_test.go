@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-lambda-go/lambda"
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	stateway "github.com/stateway/stateway/lambda-sdk"
@@ -36,6 +37,13 @@ func Example() {
 	app := stateway.New()
 	app.Function("example/greeter", greet, seen)
 	log.Fatal(http.ListenAndServe(":8000", app))
+}
+
+// The same program as an AWS Lambda function.
+func ExampleApp_Lambda() {
+	app := stateway.New(stateway.WithParallel(100)) // greet waits for nothing, but yours may
+	app.Function("example/greeter", greet, seen)
+	lambda.Start(app.Lambda())
 }
 
 // Values of any Go type are kept: as a built-in type, as protobuf or as JSON.
