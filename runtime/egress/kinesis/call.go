@@ -142,17 +142,21 @@ func (c *call) judge(full, sick []*shard, now time.Time) {
 
 // done answers the entries of a take: with nil they are in the stream.
 func (c *call) done(t take, err error, res *answers) {
-	st := c.st
-	for _, e := range t.key.entries[:t.n] {
+	st, k := c.st, t.key
+	for _, e := range k.entries[:t.n] {
 		if err == nil {
 			st.stats.Records++
 			st.stats.Bytes += uint64(e.size()) //nolint:gosec // a length
 		}
 		res.add(e, err)
 	}
-	st.landed(t.key, t.n)
-	t.key.flying, t.key.suspect = 0, 0
-	st.makeReady(t.key)
+	st.landed(k, t.n)
+	if err == nil && k.suspect > 0 {
+		k.suspect = 0
+		delete(st.refused, k.hash)
+	}
+	k.flying = 0
+	st.makeReady(k)
 }
 
 // again leaves the entries of a take at the head of their queue, except those that nobody waits for.
@@ -200,10 +204,14 @@ func (c *call) failed(err error, now time.Time, res *answers) {
 }
 
 // invalid looks for the record that made Kinesis refuse a whole call: the records of the call are suspects until they have arrived, and
-// travel in calls of half its size, down to one alone.
+// travel in calls of half its size, down to one alone. What was refused alone will be sent again by the node, and travels alone then.
 func (c *call) invalid(err error, res *answers) {
-	if st := c.st; len(c.entries) == 1 {
+	st := c.st
+	if len(c.entries) == 1 {
 		st.stats.Refused++
+		if t := c.takes[0]; len(st.refused) < maxRefused {
+			st.refused[t.key.hash] = struct{}{}
+		}
 		c.done(c.takes[0], fmt.Errorf("kinesis egress %s: stream %s: %w: %w", st.sink.opts.Name, st.name, egress.ErrRefused, err), res)
 		return
 	}

@@ -88,7 +88,7 @@ type Options struct {
 	Linger time.Duration
 
 	// Lanes is how many workers emit; Records and Bytes bound what each has open. Zero means 1 lane, 1,000 records and
-	// 16 MiB. For an Emitter only.
+	// 16 MiB. A Publisher looks at Bytes alone.
 	Lanes   int
 	Records int
 	Bytes   int64

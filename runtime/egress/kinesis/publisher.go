@@ -86,78 +86,114 @@ func (p *Publisher) Publish(ctx context.Context, lane int, n core.CheckpointID, 
 	return nil
 }
 
-// publish sends the records that are not known to be outside.
+// publish sends the records that are not known to be outside, so many at a time that those open have no more than opts.Bytes.
 func (p *Publisher) publish(ctx context.Context, recs []egress.Record) error {
-	w := &waiter{sent: p.sent, done: make(chan struct{})}
+	w := &waiter{sent: p.sent, change: make(chan struct{}, 1)}
 	b := &batch{finish: w.finish}
-	all := make([]entry, len(recs))
-	entries := make([]*entry, 0, len(recs))
-	for i := range recs {
-		if p.sent[i] {
+	defer p.sink.withdraw(b)
+	for from := 0; from < len(recs); {
+		entries, to, err := p.renderPart(b, recs, from)
+		if err != nil {
+			w.result()
+			return err
+		}
+		w.add(entries)
+		p.sink.submit(b, entries)
+		from = to
+		limit := p.opts.Bytes
+		if from == len(recs) {
+			limit = 0
+		}
+		if err := w.wait(ctx, limit); err != nil {
+			w.result()
+			return err
+		}
+	}
+	return w.result()
+}
+
+// partBytes is how much is rendered at a time.
+const partBytes = 1 << 20
+
+// renderPart renders records from from on, and tells where the next part begins.
+func (p *Publisher) renderPart(b *batch, recs []egress.Record, from int) (entries []*entry, to int, err error) {
+	size := int64(0)
+	for to = from; to < len(recs) && size < partBytes; to++ {
+		if p.sent[to] {
 			continue
 		}
-		all[i].batch, all[i].index = b, i
-		if err := p.render(&recs[i], recs[i].StableID(p.opts.Application), &all[i]); err != nil {
-			return fmt.Errorf("%w: %w", egress.ErrRefused, err) // Validate let it through under another module
+		e := &entry{batch: b, index: to}
+		if err := p.render(&recs[to], recs[to].StableID(p.opts.Application), e); err != nil {
+			return nil, to, fmt.Errorf("%w: %w", egress.ErrRefused, err) // Validate let it through under another module
 		}
-		entries = append(entries, &all[i])
+		entries = append(entries, e)
+		size += e.windowSize
 	}
-	if len(entries) == 0 {
-		return nil
-	}
-	w.left = len(entries)
-	p.sink.submit(b, entries)
-	select {
-	case <-w.done:
-	case <-ctx.Done():
-	}
-	p.sink.withdraw(b)
-	return w.result(ctx)
+	return entries, to, nil
 }
 
 // waiter gathers the answers to one Publish. It waits for all of them, because a stream that cannot be written to is no reason to send what
 // goes to others twice.
 type waiter struct {
-	done chan struct{} // closed when all answers are in
+	change chan struct{} // holds a token when there are answers that wait has not seen
 
 	mu   sync.Mutex
 	sent []bool // guarded by mu until result has returned
-	left int    // guarded by mu
+	open int64  // bytes without answer; guarded by mu
 	err  error  // the first one; guarded by mu
 	over bool   // guarded by mu
 }
 
-func (w *waiter) finish(from, to int, _ int64, err error) {
+func (w *waiter) add(entries []*entry) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, e := range entries {
+		w.open += e.windowSize
+	}
+}
+
+func (w *waiter) finish(from, to int, size int64, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.over {
 		return
 	}
+	w.open -= size
 	for i := from; i < to && err == nil; i++ {
 		w.sent[i] = true
 	}
 	if err != nil && w.err == nil {
 		w.err = err
 	}
-	if w.left -= to - from; w.left == 0 {
-		w.over = true
-		close(w.done)
+	select {
+	case w.change <- struct{}{}:
+	default:
 	}
 }
 
-// result is final: answers that come later are ignored.
-func (w *waiter) result(ctx context.Context) error {
+// wait returns when no more than limit bytes are without answer.
+func (w *waiter) wait(ctx context.Context, limit int64) error {
+	for {
+		w.mu.Lock()
+		open := w.open
+		w.mu.Unlock()
+		if open <= limit {
+			return nil
+		}
+		select {
+		case <-w.change:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// result is the first error. It is final: answers that come later are ignored.
+func (w *waiter) result() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	over := w.over
 	w.over = true
-	switch {
-	case w.err != nil:
-		return w.err
-	case !over:
-		return ctx.Err()
-	}
-	return nil
+	return w.err
 }
 
 // Stats are the counters of each stream.

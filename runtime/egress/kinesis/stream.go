@@ -12,9 +12,10 @@ type stream struct {
 	sink *sink  // constant
 	name string // constant, as the record names it
 
-	keys   map[kpl.Hash]*keyQueue // those with entries
-	spare  []*keyQueue
-	queued int // entries, also those in calls
+	keys    map[kpl.Hash]*keyQueue // those with entries
+	spare   []*keyQueue
+	queued  int                   // entries, also those in calls
+	refused map[kpl.Hash]struct{} // keys of which a record was refused, and none has arrived since; at most maxRefused
 
 	shards    []*shard // by range, ascending; none before the first listing has ended
 	nextShard int      // where the next call begins, so that all have their turn
@@ -50,10 +51,13 @@ type keyQueue struct {
 	suspect int  // how many puts a call with it may have, because one with it was refused; zero: no matter
 }
 
-const maxSpare = 1024
+const (
+	maxSpare   = 1024
+	maxRefused = 1000
+)
 
 func newStream(s *sink, name string) *stream {
-	return &stream{sink: s, name: name, keys: map[kpl.Hash]*keyQueue{}, stats: Stats{Stream: name}}
+	return &stream{sink: s, name: name, keys: map[kpl.Hash]*keyQueue{}, refused: map[kpl.Hash]struct{}{}, stats: Stats{Stream: name}}
 }
 
 // add queues e, or tells why nothing can be written to the stream for now.
@@ -80,6 +84,9 @@ func (st *stream) newKey(h kpl.Hash) *keyQueue {
 		k, st.spare = st.spare[n-1], st.spare[:n-1]
 	}
 	k.hash, k.shard = h, st.shardOf(h)
+	if _, ok := st.refused[h]; ok {
+		k.suspect = 1
+	}
 	st.keys[h] = k
 	return k
 }
