@@ -35,7 +35,7 @@ var layers = []layer{
 	{"runtime/application", []string{"runtime/node", "runtime/ingress", "runtime/egress", "runtime/module", "runtime/core", "faas", "lambda-sdk"}},
 	{"runtime/embed", []string{"runtime", "faas", "lambda-sdk"}},
 	{"runtime/admin", []string{"runtime/node", "runtime/egress", "runtime/core"}},
-	{"runtime/sim", []string{"runtime/checkpoint", "runtime/shard", "runtime/core"}},
+	{"runtime/sim", []string{"runtime/checkpoint", "runtime/shard", "runtime/ingress", "runtime/core"}},
 	{"cmd/lambda-adapter", nil},
 	{"cmd", []string{"runtime", "faas", "lambda-sdk"}},
 	{"examples", []string{"cmd", "runtime", "faas", "lambda-sdk", "test/harness"}}, // Demos run the real binary from outside, as tests do.

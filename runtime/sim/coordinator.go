@@ -21,7 +21,8 @@ type coordinator struct {
 	alarm     core.Millis
 	looked    int64 // at the log
 	collects  bool
-	open      bool // a checkpoint is under way
+	open      bool       // a checkpoint is under way
+	found     *discovery // nil without a stream
 }
 
 func newCoordinator(g *generation) *coordinator {
@@ -131,6 +132,7 @@ func (c *coordinator) append(e core.AppendManifest) {
 		}
 	}
 	c.bases = nil
+	commit.Gone = c.found.forgotten(commit.Positions)
 	m, err := c.state.Next(commit, p.reign.Lineage())
 	if err != nil {
 		p.s.fail("next manifest: %v", err)
@@ -152,6 +154,7 @@ func (c *coordinator) appended(entry *checkpoint.Entry) {
 		p.s.fail("apply manifest: %v", err)
 	}
 	c.collector.Committed(entry.Manifest)
+	c.found.committed(c.state)
 	c.put(core.Appended{Checkpoint: entry.Manifest.Checkpoint})
 	if !c.current() {
 		return

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/stateway/stateway/runtime/core"
@@ -11,10 +12,11 @@ const (
 	egressOnce   = iota // at least once
 	egressCommit        // after commit
 	egressLetter        // dead letters, after commit
+	egressStream        // the stream, after commit, at least once with a stable id
 	egresses
 )
 
-var egressNames = [egresses]string{"sim/once", "sim/commit", "sim/letter"}
+var egressNames = [egresses]string{"sim/once", "sim/commit", "sim/letter", "sim/stream"}
 
 // world is what has arrived outside.
 type world struct {
@@ -173,6 +175,11 @@ func (p *publisher) publish() {
 	records := p.records[first]
 	delete(p.records, first)
 	slices.SortFunc(records, compareRecords)
+	if p.egress == egressStream {
+		p.busy = true
+		p.toStream(records, func() { p.done(records) })
+		return
+	}
 	lanes := make([][]*core.OutRecord, len(p.published))
 	for _, r := range records {
 		l := int(r.Shard) % len(lanes)
@@ -253,6 +260,37 @@ func (p *publisher) write(at *lane, n core.CheckpointID, records []*core.OutReco
 		return false
 	}
 	return true
+}
+
+// toStream writes records to the stream, those that failed again, and all again whose answer was lost. They carry a stable id, by which
+// the stream's readers drop repeats.
+func (p *publisher) toStream(records []*core.OutRecord, then func()) {
+	s := p.g.s
+	p.g.later(s.spread(600), func() {
+		if s.egressFails() {
+			p.g.later(s.spread(60_000), func() { p.toStream(records, then) })
+			return
+		}
+		var left []*core.OutRecord
+		for _, r := range records {
+			if s.faulty(s.profile.throttled / 2) {
+				left = append(left, r)
+				continue
+			}
+			id := fmt.Sprintf("%d-%d-%d", r.Shard, r.Key.Epoch, r.Key.Seq)
+			prog, seq, _ := s.decodeMessage(r.Arg)
+			s.stream.writeOwn(userRecord{p: prog, seq: seq, id: id})
+		}
+		if s.faulty(s.profile.egressLost) {
+			s.count(EgressLost)
+			left = records
+		}
+		if len(left) > 0 {
+			p.g.later(s.spread(60_000), func() { p.toStream(left, then) })
+			return
+		}
+		then()
+	})
 }
 
 func (p *publisher) done(records []*core.OutRecord) {

@@ -3,6 +3,8 @@ package sim
 import (
 	"fmt"
 	"strings"
+
+	"github.com/stateway/stateway/runtime/core"
 )
 
 // Fault is a kind of thing that goes wrong, or of a rare thing that must go right.
@@ -53,6 +55,22 @@ const (
 	LetterDead
 	BaseRefreshed
 	ObjectsCollected
+	CountedAnew
+	HeadDropped
+	StatesChanged
+	StateBack
+	TimersPaged
+	OutboxPaged
+	ShardSplit
+	ShardsMerged
+	ShardExpired
+	ListOld
+	ListTorn
+	ListThrottled
+	StreamThrottled
+	Aggregated
+	AggregateResumed
+	LoopTwice
 	numFaults
 )
 
@@ -69,6 +87,11 @@ var faultNames = [numFaults]string{
 	TimeJump: "clock jumped", TinyMemory: "memory tiny", Spilled: "mailbox spilled", LargeValue: "large value", Halt: "planned halt",
 	WindowChanged: "window changed", EgressOutage: "egresses out", EgressFailed: "egress failed", EgressLost: "egress's answer lost", AddressHeld: "Address held",
 	LetterDead: "dead letter", BaseRefreshed: "base refreshed", ObjectsCollected: "objects collected",
+	CountedAnew: "repeat behind the dedupe window", HeadDropped: "held message dropped", StatesChanged: "function declares other states",
+	StateBack: "dropped state declared again", TimersPaged: "more timers than a read takes", OutboxPaged: "more records than a read takes",
+	ShardSplit: "stream's shard split", ShardsMerged: "stream's shards merged", ShardExpired: "stream's shard expired", ListOld: "stale list of shards",
+	ListTorn: "list of shards, half of it stale", ListThrottled: "list of shards throttled", StreamThrottled: "read of a shard throttled",
+	Aggregated: "aggregated record", AggregateResumed: "restart within an aggregated record", LoopTwice: "record of the stream egress written twice",
 }
 
 // String says what goes wrong.
@@ -109,6 +132,12 @@ func (s *Sim) count(f Fault) {
 	s.note("fault: "+faultNames[f], 0, 0)
 }
 
+func (s *Sim) countIf(happened bool, f Fault) {
+	if happened {
+		s.count(f)
+	}
+}
+
 // profile is what a seed's cluster is like and how often what goes wrong. Rates are chances from 0 to 1.
 type profile struct {
 	nodes, workers, shards int
@@ -119,6 +148,12 @@ type profile struct {
 	lease                  int64 // µs
 	nemesis                int64 // µs between faults, in the mean
 	tiny                   bool
+	window                 core.Millis // of dedupe; zero means the usual 24 hours
+	stream                 bool        // is read, too
+	reshard                int64       // µs between changes of its shards, in the mean
+	fromDate               bool        // it is read from the date of its beginning, not from its oldest record
+	listOld, throttled     float64
+	flood                  bool // once, more timers and records in one shard than a read takes
 
 	bucketSlow, bucketFailed, bucketLost, bucketLate, staleList float64
 	callSlow, callFailed, callTrouble, callTwice, callLate      float64
@@ -174,6 +209,14 @@ func (s *Sim) drawProfile() {
 		p.callSlow, p.callFailed, p.bucketSlow, p.bucketFailed, p.bucketLost = 0, 0, 0, 0, 0
 	}
 	p.calm = s.chance(0.1)
+	if s.chance(0.3) {
+		p.window = core.Millis(300 + s.rng.Int64N(6000))
+	}
+	if p.stream = s.chance(0.4); p.stream {
+		p.reshard = int64(100+s.rng.IntN(1000)) * 1000
+		p.listOld, p.throttled, p.fromDate = rate(0.6), rate(0.3), s.chance(0.5)
+	}
+	p.flood = !p.tiny && s.chance(0.02)
 	for i := range p.weights {
 		if s.chance(0.6) {
 			p.weights[i] = 1 + s.rng.IntN(10)

@@ -19,18 +19,6 @@ const (
 	stateTTL = "ttl"
 )
 
-// specsOf are the states of a function type.
-func specsOf(t core.FunctionType) []core.StateSpec {
-	ttl := core.StateSpec{Name: stateTTL, Typename: "sim/ttl", Mode: core.ExpireAfterWrite, TTL: 700}
-	switch t {
-	case functionTypes[1]:
-		ttl.Mode, ttl.TTL = core.ExpireAfterInvoke, 300
-	case functionTypes[2]:
-		ttl.TTL = 150
-	}
-	return []core.StateSpec{{Name: stateLog, Typename: "sim/log"}, {Name: stateAux, Typename: "sim/aux"}, ttl}
-}
-
 // stamp names a try in values.
 type stamp struct {
 	gen    core.Generation
@@ -207,9 +195,9 @@ func (g *generation) deliver(inv *core.Invocation, delay int64, past bool, answe
 
 // respond runs the programs of a batch. Whatever it is given that cannot be fails the run.
 func (s *Sim) respond(inv *core.Invocation) *core.Response {
-	specs := specsOf(inv.Target.Type)
+	code := s.code[inv.Endpoint]
 	resp := &core.Response{}
-	for _, spec := range specs {
+	for _, spec := range code.specs() {
 		if _, ok := given(inv, spec.Name); !ok {
 			resp.Incomplete = true
 			resp.Missing = append(resp.Missing, spec)
@@ -223,9 +211,9 @@ func (s *Sim) respond(inv *core.Invocation) *core.Response {
 	if err != nil {
 		s.fail("%s: %v", inv.Target, err)
 	}
-	c := &call{s: s, inv: inv, past: &p, by: stampOf(inv.Try), resp: resp}
+	c := &call{s: s, inv: inv, past: &p, by: stampOf(inv.Try), resp: resp, code: code}
 	c.checkAux()
-	c.checkTTL(specs[2])
+	c.checkTTL()
 	for _, m := range inv.Messages {
 		c.consume(m)
 	}
@@ -249,6 +237,7 @@ type call struct {
 	past *past
 	by   stamp
 	resp *core.Response
+	code *deployment
 
 	auxOp, ttlOp *op // the last that counts
 	auxBy        uint64
@@ -259,6 +248,9 @@ func (c *call) fail(format string, args ...any) {
 }
 
 func (c *call) checkAux() {
+	if c.code.withoutAux {
+		return
+	}
 	got, _ := given(c.inv, stateAux)
 	if c.past.aux == 0 {
 		if got != nil {
@@ -269,12 +261,17 @@ func (c *call) checkAux() {
 	if want := auxValue(c.past.aux, int(c.past.auxSize)); !bytes.Equal(got, want) { //nolint:gosec // small
 		c.fail("state aux has %d bytes, want %d of program %d", len(got), len(want), c.past.aux)
 	}
+	if c.s.model.programs[c.past.aux].auxEra < c.code.dropped {
+		c.s.count(StateBack)
+	}
 }
 
 func auxValue(id uint64, size int) core.Value { return appendPattern([]byte{1}, id, size) }
 
-// checkTTL: a value is there until its time is over, and not a moment longer.
-func (c *call) checkTTL(spec core.StateSpec) {
+// checkTTL: a value is there until its time is over, and not a moment longer. While a function changes, what the worker has learned is
+// one of the codes since its generation began, or any older one until its first invocation is answered; an older code's time may have ended
+// the value before.
+func (c *call) checkTTL() {
 	got, _ := given(c.inv, stateTTL)
 	if c.past.ttl == (stamp{}) {
 		if got != nil {
@@ -283,12 +280,12 @@ func (c *call) checkTTL(spec core.StateSpec) {
 		return
 	}
 	written := c.s.model.tries[c.past.ttl].applied
-	now := c.s.model.tries[c.by].started
-	over := written+spec.TTL <= now
+	try := c.s.model.tries[c.by]
+	now, spec := try.started, c.code.ttl
 	switch {
-	case got == nil && !over:
+	case got == nil && written+c.code.shortest(0) > now:
 		c.fail("state ttl is gone at %d, written at %d with %d ms to live", now, written, spec.TTL)
-	case got != nil && over && spec.Mode == core.ExpireAfterWrite:
+	case got != nil && written+c.code.longest(try.era) <= now && !c.code.renewing():
 		c.fail("state ttl is handed out at %d, written at %d with %d ms to live", now, written, spec.TTL)
 	case got != nil && !bytes.Equal(got, c.past.ttl.append(nil)):
 		c.fail("state ttl holds another try's value")
@@ -303,8 +300,11 @@ func (c *call) consume(m *core.Message) {
 	if c.s.model.addrs[p.target] != c.inv.Target || m.Target != c.inv.Target {
 		c.fail("it got the message of program %d, which is for %s", p.id, c.s.model.addrs[p.target])
 	}
+	if p.gone && !c.s.model.tries[c.by].ended {
+		c.fail("it got the message of program %d, which was dropped before", p.id)
+	}
 	caller := core.Address{}
-	if p.parent != nil {
+	if p.parent != nil && !p.looped {
 		caller = c.s.model.addrs[p.parent.target]
 	}
 	if m.Caller != caller {
@@ -323,13 +323,14 @@ func (c *call) consume(m *core.Message) {
 	}
 }
 
-// checkOrder: what one sender sends to one receiver comes in order, without gaps, unless the endpoint gives messages up.
+// checkOrder: what one sender sends to one receiver comes in order, without gaps, unless the endpoint gives messages up or an operator did.
 func (c *call) checkOrder(p *program, seq uint64, from uint32) {
 	if seq == 0 {
 		return
 	}
 	last := bump(&c.past.in, uint64(from))
-	if seq <= last.n || (seq != last.n+1 && c.inv.Target.Type != functionTypes[2]) {
+	gaps := c.inv.Target.Type == functionTypes[2] || c.s.model.gaps[c.inv.Target]
+	if seq <= last.n || (seq != last.n+1 && !gaps) {
 		c.fail("message %d of sender %d (program %d) after message %d", seq, from, p.id, last.n)
 	}
 	last.n = seq
@@ -353,7 +354,13 @@ func (c *call) do(p *program, o *op) {
 		c.resp.Egresses = append(c.resp.Egresses, core.EgressRecord{Egress: egressNames[egressOnce], Arg: recordValue(p.id, c.by)})
 	case opCommit:
 		c.resp.Egresses = append(c.resp.Egresses, core.EgressRecord{Egress: egressNames[egressCommit], Arg: recordValue(p.id, c.by)})
+	case opStream:
+		c.resp.Egresses = append(c.resp.Egresses, core.EgressRecord{Egress: egressNames[egressStream], Arg: o.child.encode(0, fromNobody)})
 	case opAux, opDeleteAux:
+		if c.code.withoutAux {
+			return
+		}
+		p.auxEra = c.code.era
 		c.auxOp, c.auxBy = o, p.id
 	case opTTL, opDeleteTTL:
 		c.ttlOp = o

@@ -50,6 +50,7 @@ type generation struct {
 	stores  []*shard.Store // by shard, nil if it is another's or not restored yet
 	left    int            // shards that are not restored yet
 	cuts    int
+	eras    [endpoints]int    // of the functions' code when it began
 	stored  core.CheckpointID // whose segment is in the bucket
 	halted  int
 
@@ -61,6 +62,8 @@ type generation struct {
 	outlets   []*publisher
 	acks      acks
 	readers   []*reader
+
+	streamReaders []*streamReader // in the order in which they began
 }
 
 func newGeneration(p *process, plan *plan) *generation {
@@ -100,6 +103,9 @@ func (g *generation) begin() {
 	for i := range g.s.profile.workers {
 		g.workers = append(g.workers, g.newWorker(core.WorkerID(int(g.node)*g.s.profile.workers+i))) //nolint:gosec // small
 	}
+	for i, code := range g.s.code {
+		g.eras[i] = code.era
+	}
 	g.openEndpoints()
 	g.openEgresses()
 	for id, owner := range g.plan.owners {
@@ -135,7 +141,7 @@ func (g *generation) newWorker(id core.WorkerID) *worker {
 		ID: id, Node: g.node, Nodes: g.plan.ids, Generation: g.id, Nonce: g.p.nonce,
 		Sharding: g.s.sharding, Owners: g.plan.owners, App: g.s.app,
 		Restored: g.plan.state.Checkpoint, Now: g.plan.state.Time, NextSeq: next,
-		Memory: g.s.profile.memory,
+		Memory: g.s.profile.memory, DedupeFor: g.s.profile.window,
 	})
 	if err != nil {
 		g.s.fail("new worker: %v", err)

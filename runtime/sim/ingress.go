@@ -2,7 +2,6 @@ package sim
 
 import (
 	"encoding/binary"
-	"fmt"
 
 	"github.com/stateway/stateway/runtime/core"
 )
@@ -21,6 +20,11 @@ type record struct {
 	at       int64 // from when it can be read
 	messages []*program
 	seqs     []uint64
+	copies   []*copies // nil without a dedupe id
+}
+
+func (r *record) add(p *program, seq uint64, c *copies) {
+	r.messages, r.seqs, r.copies = append(r.messages, p), append(r.seqs, seq), append(r.copies, c)
 }
 
 // reader reads a source in a generation, at one worker.
@@ -58,6 +62,9 @@ func (g *generation) stopReading() {
 		if r != nil {
 			r.over = true
 		}
+	}
+	for _, r := range g.streamReaders {
+		r.over = true
 	}
 	g.acks.over = true
 }
@@ -97,7 +104,7 @@ func (r *reader) read() {
 	}
 	if r.src.dedupe && r.at > 0 && r.credit > 0 && s.faulty(0.1) {
 		s.count(RecordsTwice)
-		r.w.put(core.Records{Partition: r.src.id, Name: r.src.name, Messages: r.take(nil, s.rng.IntN(r.at))})
+		r.w.put(core.Records{Partition: r.src.id, Name: r.src.name, Messages: r.repeat(s.rng.IntN(r.at))})
 	}
 	if r.at < len(r.src.records) && r.credit > 0 {
 		r.poll(max(s.spread(2_000), r.src.records[r.at].at-s.now))
@@ -109,19 +116,39 @@ func (r *reader) take(ms []*core.Message, at int) []*core.Message {
 	rec := &r.src.records[at]
 	for i, p := range rec.messages {
 		m := &core.Message{Target: r.g.s.model.addrs[p.target], Arg: p.encode(rec.seqs[i], fromSource+uint32(r.src.id))} //nolint:gosec // small
-		if r.src.dedupe {
-			m.Dedupe = fmt.Sprintf("%s-%d-%d", r.src.name, at, i)
+		if c := rec.copies[i]; c != nil {
+			m.Dedupe = c.id
+			c.sent(p, r.g.s.clock())
 		}
 		r.g.s.note("read "+r.src.name, p.id, rec.seqs[i])
-		r.credit -= m.Size()
-		r.out += m.Size()
-		ms = append(ms, m)
+		ms = r.use(ms, m)
 	}
 	return ms
 }
 
+// repeat makes messages with the ids of a record's. Each is a program of its own, so that what becomes of it is seen.
+func (r *reader) repeat(at int) (ms []*core.Message) {
+	for _, c := range r.src.records[at].copies {
+		if c != nil {
+			ms = r.use(ms, r.g.s.copyOf(c))
+		}
+	}
+	return ms
+}
+
+// use counts a message against the credit.
+func (r *reader) use(ms []*core.Message, m *core.Message) []*core.Message {
+	r.credit -= m.Size()
+	r.out += m.Size()
+	return append(ms, m)
+}
+
 // credit gives a reader back what it had used.
 func (g *generation) credit(e core.Credit) {
+	if int(e.Partition) > len(g.readers) {
+		g.creditStream(e)
+		return
+	}
 	r := g.readers[e.Partition-1]
 	if r == nil {
 		g.s.fail("credit for partition %d, which this node does not read", e.Partition)
@@ -137,8 +164,8 @@ func (g *generation) credit(e core.Credit) {
 type client struct {
 	s      *Sim
 	prog   *program
-	id     string
-	plain  bool // it carries no id, so that it is sent once
+	copies *copies // of the request
+	plain  bool    // it carries no id, so that it is sent once
 	sent   bool
 	acked  bool
 	resend int // counts tries, so that a timeout of an older one does nothing
@@ -166,7 +193,6 @@ func (c *client) send() {
 	}
 	g := m.proc.gen
 	times := 1
-	c.sent = true
 	if !c.plain && s.faulty(0.1) {
 		s.count(RequestTwice)
 		times = 2
@@ -175,11 +201,25 @@ func (c *client) send() {
 		w := g.workers[s.rng.IntN(len(g.workers))]
 		n := g.acks.add(c)
 		s.active = s.now
-		w.put(core.Records{Messages: []*core.Message{{
-			Target: s.model.addrs[c.prog.target], Arg: c.prog.encode(0, fromNobody),
-			Dedupe: c.id, Request: core.RequestID{Worker: w.id, N: n},
-		}}})
+		msg := c.message()
+		msg.Request = core.RequestID{Worker: w.id, N: n}
+		w.put(core.Records{Messages: []*core.Message{msg}})
 	}
+}
+
+// message is what is sent this time.
+func (c *client) message() *core.Message {
+	s := c.s
+	if c.sent {
+		return s.copyOf(c.copies)
+	}
+	c.sent = true
+	m := &core.Message{Target: s.model.addrs[c.prog.target], Arg: c.prog.encode(0, fromNobody)}
+	if !c.plain {
+		m.Dedupe = c.copies.id
+		c.copies.sent(c.prog, s.clock())
+	}
+	return m
 }
 
 // done reports whether nothing is left to be tried.
@@ -250,6 +290,9 @@ func (s *Sim) sourcesDone() bool {
 		if !c.done() {
 			return false
 		}
+	}
+	if s.stream != nil && s.stream.due > 0 {
+		return false
 	}
 	for i, src := range s.sources {
 		done := false

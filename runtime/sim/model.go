@@ -15,6 +15,9 @@ type model struct {
 	programs []*program // by id; the first is none
 	roots    []*program // of records
 	poisoned []int      // Addresses that get messages which always fail
+	copies   []*copies  // of messages with dedupe ids
+	drops    drops
+	gaps     map[core.Address]bool // where an operator dropped something
 
 	tries    map[stamp]*tryInfo
 	inflight map[flight]*tryInfo
@@ -33,6 +36,8 @@ type tryInfo struct {
 	started core.Millis // of the worker's time
 	applied core.Millis // when its answer was applied, if it was
 	ended   bool
+	era     int      // of the oldest code that the worker may know
+	alone   *program // the message, if there is one
 }
 
 type flight struct {
@@ -42,7 +47,7 @@ type flight struct {
 
 func newModel(s *Sim) *model {
 	return &model{
-		s: s, programs: []*program{nil}, tries: map[stamp]*tryInfo{},
+		s: s, programs: []*program{nil}, gaps: map[core.Address]bool{}, tries: map[stamp]*tryInfo{},
 		inflight: map[flight]*tryInfo{}, open: map[core.Generation]int{}, commits: map[core.CheckpointID]core.Generation{},
 	}
 }
@@ -52,7 +57,7 @@ func (m *model) before(w *worker, ev core.Event) {
 	switch ev := ev.(type) {
 	case core.Results:
 		for i := range ev.Results {
-			m.ended(w, ev.Results[i].Invocation)
+			m.ended(w, &ev.Results[i])
 		}
 	case core.TokensFound: // a response waited for it, and is applied now
 		if t := m.inflight[flight{w.g.id, ev.Sender}]; t != nil {
@@ -61,7 +66,8 @@ func (m *model) before(w *worker, ev core.Event) {
 	}
 }
 
-func (m *model) ended(w *worker, inv *core.Invocation) {
+func (m *model) ended(w *worker, r *core.Result) {
+	inv := r.Invocation
 	if inv.Try.Generation != w.g.id {
 		return
 	}
@@ -71,6 +77,9 @@ func (m *model) ended(w *worker, inv *core.Invocation) {
 	}
 	t.ended, t.applied = true, w.now
 	m.open[w.g.id]--
+	if resp := r.Outcome.Response; resp != nil && resp.Incomplete && len(inv.States) == 0 {
+		w.learned[inv.Endpoint] = true
+	}
 }
 
 // started checks that an Address has no other try under way.
@@ -90,6 +99,12 @@ func (m *model) started(w *worker, inv *core.Invocation) {
 		m.s.fail("%s is given %d messages, at most %d", inv.Target, len(inv.Messages), most)
 	}
 	t := &tryInfo{started: w.now}
+	if w.learned[inv.Endpoint] {
+		t.era = w.g.eras[inv.Endpoint]
+	}
+	if len(inv.Messages) == 1 {
+		t.alone, _, _ = m.s.decodeMessage(inv.Messages[0].Arg)
+	}
 	m.tries[by], m.inflight[f] = t, t
 	m.open[w.g.id]++
 	m.s.note("try", uint64(inv.Try.N), uint64(inv.Target.Hash())) //nolint:unconvert // plain numbers
@@ -102,6 +117,7 @@ func (m *model) announced(g *generation, n core.CheckpointID) {
 	if got := m.commits[n]; got != g.id {
 		m.s.fail("generation %d announces checkpoint %d, which the log has of generation %d", g.id, n, got)
 	}
+	m.drops.committed(g.id, n)
 }
 
 // committedBy: records leave only for a checkpoint that the log holds, of this generation or its past.

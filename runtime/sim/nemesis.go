@@ -21,6 +21,7 @@ const (
 	doStoreFailure
 	doWindow
 	doEgressOutage
+	doDeploy
 	numNemesis
 )
 
@@ -61,6 +62,8 @@ func (s *Sim) strike(what int) {
 	case what == doJump:
 		s.count(TimeJump)
 		s.jump(s.spread(2_000_000))
+	case what == doDeploy:
+		s.deploy()
 	case p == nil:
 	case what == doCrash:
 		s.count(Crash)

@@ -335,6 +335,7 @@ func (p *process) assign(gen core.Generation, state *checkpoint.State) {
 	}
 	p.join(plan)
 	p.lead = newCoordinator(p.gen)
+	p.lead.discover()
 }
 
 func (p *process) knows(o *process) bool {

@@ -17,13 +17,17 @@ type program struct {
 	target int      // of model.addrs
 	pad    int      // bytes that the message carries for nothing
 	poison int      // how many tries of it fail; negative: all
+	auxEra int      // of the code that ran it and wrote the state "aux"
 	ops    []op
 
 	delay   core.Millis // of a delayed message
 	delayed bool
+	looped  bool // it came through the stream
 	token   string
 	cancels []*program // of a delayed message with a token: those that cancel it
 	undone  bool       // cancelled in the response that set it
+	dropped bool       // by an operator, in a generation that may have been rolled back
+	gone    bool       // by an operator, for good
 }
 
 // op is one thing that a program does.
@@ -42,6 +46,7 @@ const (
 	opCancel        // token
 	opOnce          // a record for the egress of this kind
 	opCommit
+	opStream    // child, as a record for the stream, which comes back
 	opAux       // sets the state "aux" to a value of size bytes
 	opDeleteAux //
 	opTTL       // writes the state that expires
@@ -123,6 +128,7 @@ func (s *Sim) build() {
 	}
 	s.world = newWorld(lanes)
 	s.app = application()
+	s.firstCode()
 	s.model = newModel(s)
 	for i := range p.addresses {
 		a := core.Address{Type: functionTypes[s.rng.IntN(endpoints)], ID: fmt.Sprintf("id%d", i/2)} // ids are shared by types
@@ -135,6 +141,9 @@ func (s *Sim) build() {
 		s.sources = append(s.sources, &source{
 			name: fmt.Sprintf("p%d", i), id: core.PartitionID(i + 1), dedupe: i%2 == 1, next: map[int]uint64{}, //nolint:gosec // small
 		})
+	}
+	if p.stream {
+		s.stream = s.newStream()
 	}
 }
 
@@ -166,6 +175,10 @@ func application() *core.Application {
 // wave adds work: records and requests.
 func (s *Sim) wave() {
 	s.note("wave", 0, 0)
+	if s.profile.flood {
+		s.profile.flood = false
+		s.flood()
+	}
 	span := int64(3_000) << s.rng.IntN(11) // µs: from a burst to a trickle
 	records := 4 + s.rng.IntN(28)
 	if s.profile.storm {
@@ -177,19 +190,19 @@ func (s *Sim) wave() {
 			at += s.rng.Int64N(2*span/int64(records) + 1)
 			rec := record{at: at}
 			for range 1 + s.rng.IntN(4)/3 {
-				p := s.newProgram(nil, s.rng.IntN(len(s.model.addrs)), 4+s.rng.IntN(24))
-				src.next[p.target]++
-				rec.messages, rec.seqs = append(rec.messages, p), append(rec.seqs, src.next[p.target])
-				s.model.roots = append(s.model.roots, p)
+				s.addMessage(src, &rec)
 			}
 			src.records = append(src.records, rec)
 		}
 	}
+	for n := s.rng.IntN(24); s.stream != nil && n > 0; n-- {
+		s.stream.produce(s.now + s.rng.Int64N(span))
+	}
 	for range s.rng.IntN(14) {
 		p := s.newProgram(nil, s.rng.IntN(len(s.model.addrs)), 8)
-		c := &client{s: s, prog: p, id: fmt.Sprintf("request-%d", p.id)}
-		if c.plain = s.rng.IntN(4) == 0; c.plain {
-			c.id = ""
+		c := &client{s: s, prog: p}
+		if c.plain = s.rng.IntN(4) == 0; !c.plain {
+			c.copies = s.model.newCopies(fmt.Sprintf("request-%d", p.id), p)
 		}
 		s.clients = append(s.clients, c)
 		s.after(s.rng.Int64N(span), c.send)
@@ -203,6 +216,54 @@ func (s *Sim) wave() {
 				r.poll(s.spread(1_000))
 			}
 		}
+	}
+}
+
+// addMessage adds a new message to a record, or one that carries the id of an earlier one.
+func (s *Sim) addMessage(src *source, rec *record) {
+	if n := len(src.records); src.dedupe && n > 0 && s.chance(0.1) {
+		old := src.records[s.rng.IntN(n)].copies[0]
+		p := s.newProgram(nil, old.first().target, 3)
+		old.add(p, true)
+		rec.add(p, 0, old)
+		return
+	}
+	p := s.newProgram(nil, s.rng.IntN(len(s.model.addrs)), 4+s.rng.IntN(24))
+	src.next[p.target]++
+	if !src.dedupe {
+		rec.add(p, src.next[p.target], nil)
+		s.model.roots = append(s.model.roots, p)
+		return
+	}
+	c := s.model.newCopies(fmt.Sprintf("%s-%d", src.name, p.id), p)
+	c.all[0].sure = true
+	rec.add(p, src.next[p.target], c)
+}
+
+// flood has one Address set more timers, and emit more records, than a read of a shard takes, and somebody crash while they wait.
+func (s *Sim) flood() {
+	p := s.newProgram(nil, s.rng.IntN(len(s.model.addrs)), 1)
+	p.ops, p.poison = nil, 0
+	for range 1100 + s.rng.IntN(200) {
+		c := s.newProgram(p, s.rng.IntN(len(s.model.addrs)), 1)
+		c.ops, c.poison, c.pad, c.delayed = nil, 0, 0, true
+		c.delay = core.Millis(2000 + s.rng.Int64N(int64(longestDelay-2000)))
+		p.ops = append(p.ops, op{kind: opDelay, child: c}, op{kind: opCommit})
+	}
+	src := s.sources[0]
+	src.next[p.target]++
+	rec := record{at: s.now}
+	rec.add(p, src.next[p.target], nil)
+	src.records = append(src.records, rec)
+	s.model.roots = append(s.model.roots, p)
+	s.noEgress = s.now + 3_000_000
+	for range 3 {
+		s.after(s.spread(1_000_000), func() {
+			if m := s.machines[s.rng.IntN(len(s.machines))]; m.proc != nil {
+				s.count(Crash)
+				m.proc.crash("after a flood")
+			}
+		})
 	}
 }
 
@@ -250,6 +311,11 @@ func (s *Sim) newOp(p *program, fuel int) int {
 		return s.newDelay(p, fuel)
 	case k == 9:
 		p.ops = append(p.ops, op{kind: opOnce})
+	case k == 10 && fuel > 0 && s.stream != nil && s.profile.window == 0 && s.rng.IntN(2) == 0:
+		c := s.newProgram(p, s.newTarget(p), 1+s.rng.IntN(fuel))
+		c.looped = true
+		p.ops = append(p.ops, op{kind: opStream, child: c})
+		return fuel / 2
 	case k == 10:
 		p.ops = append(p.ops, op{kind: opCommit})
 	case k == 11:

@@ -29,6 +29,7 @@ type Sim struct {
 	trace    trace
 
 	bucket   *membucket.Bucket
+	code     [endpoints]*deployment
 	outage   int64 // until when the bucket is out
 	noEgress int64 // until when the egresses are
 	machines []*machine
@@ -40,6 +41,7 @@ type Sim struct {
 
 	model   *model
 	sources []*source
+	stream  *stream // nil if none is read
 	clients []*client
 	world   *world
 	log     *slog.Logger
@@ -174,6 +176,9 @@ func (s *Sim) drain() {
 		}
 	}
 }
+
+// clock is what a clock shows that is not behind.
+func (s *Sim) clock() core.Millis { return core.Millis((start + s.now + s.jumped) / 1000) }
 
 // jump moves all clocks forward, by µs.
 func (s *Sim) jump(by int64) {

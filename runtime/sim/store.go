@@ -19,6 +19,12 @@ func (g *generation) read(w *worker, e core.Effect) {
 		if err != nil {
 			g.s.fail("read of a shard: %v", err)
 		}
+		switch ev := ev.(type) {
+		case core.TimersRead:
+			g.s.countIf(ev.More, TimersPaged)
+		case core.OutboxRead:
+			g.s.countIf(ev.More, OutboxPaged)
+		}
 		g.later(g.s.spread(150), func() { w.put(ev) })
 	})
 }

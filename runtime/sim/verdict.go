@@ -38,10 +38,10 @@ func (s *Sim) stuck() string {
 	}
 	for _, c := range s.clients {
 		if !c.done() {
-			return "request " + c.id + " is not answered"
+			return fmt.Sprintf("the request with program %d is not answered", c.prog.id)
 		}
 	}
-	return ""
+	return s.leftOfStream()
 }
 
 // left0 says what a node has still to do.
@@ -89,9 +89,12 @@ func (s *Sim) judge() {
 		v.must(p)
 	}
 	for _, c := range s.clients {
-		if c.acked || !c.plain || v.happened(c.prog) { // one without an id that was not answered may have been lost
+		if c.plain && (c.acked || v.happened(c.prog)) { // one without an id that was not answered may have been lost
 			v.must(c.prog)
 		}
+	}
+	for _, c := range s.model.copies {
+		v.judgeCopies(c)
 	}
 	for _, p := range s.model.programs[1:] {
 		v.orphan(p)
@@ -194,6 +197,10 @@ func (v *verdict) readShard(st *shard.Store) {
 		switch row.Key[0] {
 		case core.TableMailbox, core.TableTimer:
 			v.s.fail("row %q is left in shard %d", row.Key, st.Shard())
+		case core.TableDedupe:
+			if v.s.profile.window > 0 {
+				v.s.fail("row %q is left in shard %d, whose time was over long ago", row.Key, st.Shard())
+			}
 		case core.TableAddress:
 			v.readAddress(row)
 		}
@@ -245,12 +252,18 @@ func (v *verdict) happened(p *program) bool {
 	if dead > 0 {
 		v.s.count(LetterDead)
 	}
+	if p.gone && (ran || dead > 0) {
+		v.s.fail("the message of program %d was dropped, and yet consumed (%t) or is a dead letter", p.id, ran)
+	}
 	return ran || dead > 0
 }
 
 // must: the program's message came through, and so did all that follows from it.
 func (v *verdict) must(p *program) {
 	if !v.happened(p) {
+		if p.dropped {
+			return
+		}
 		v.s.fail("the message of program %d (%s) is lost", p.id, p.describe())
 	}
 	v.follow(p)
@@ -274,7 +287,7 @@ func (v *verdict) follow(p *program) {
 	}
 	for i := range p.ops {
 		switch o := &p.ops[i]; o.kind {
-		case opSend:
+		case opSend, opStream:
 			v.must(o.child)
 		case opDelay:
 			v.delayed(ran, o.child)
@@ -300,7 +313,7 @@ func (v *verdict) delayed(set consumed, p *program) {
 	switch {
 	case cancelled && came:
 		v.s.fail("program %d (%s) was cancelled before it was due, and came", p.id, p.describe())
-	case !cancelled && !late && !came:
+	case !cancelled && !late && !came && !p.dropped:
 		v.s.fail("program %d (%s) never came", p.id, p.describe())
 	case !came:
 		return

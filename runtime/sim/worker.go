@@ -14,7 +14,8 @@ type worker struct {
 	now     core.Millis
 	alarm   core.Millis // of the last Alarm
 	spilled bool
-	told    int64 // when the last of tell's events arrives
+	learned [endpoints]bool // what the functions declare, in this generation
+	told    int64           // when the last of tell's events arrives
 	out     []core.Effect
 }
 
@@ -126,7 +127,7 @@ func (w *worker) perform(e core.Effect) {
 	case core.Accepted:
 		g.toWorker(e.Request.Worker, func(w *worker) { w.g.acks.accepted(e) })
 	case core.Credit:
-		g.toWorker(g.plan.readers[e.Partition-1], func(w *worker) { w.g.credit(e) })
+		g.toWorker(g.plan.reader(e.Partition), func(w *worker) { w.g.credit(e) })
 	case core.Want:
 		g.toLeader(func(c *coordinator) { c.put(core.Wanted(e)) })
 	case core.Alarm:
@@ -152,7 +153,9 @@ func (w *worker) performRare(e core.Effect) {
 		}
 	case core.Broken:
 		g.s.fail("worker %d of generation %d is broken: %s", w.id, g.id, e.Reason)
-	case core.Note, core.OperatorDone:
+	case core.Note:
+	case core.OperatorDone:
+		g.s.model.drops.done(g, e)
 	case core.Inspected:
 		w.operate(e)
 	default:
@@ -180,7 +183,7 @@ func (w *worker) window(endpoint, limit int) {
 
 const operatorEvery = 2_000_000 // µs
 
-// operate lets held Addresses go on, as an operator would.
+// operate lets held Addresses go on, as an operator would: their messages are tried again, or dropped.
 func (s *Sim) operate() {
 	s.after(operatorEvery, s.operate)
 	for _, m := range s.machines {
@@ -200,6 +203,10 @@ func (w *worker) operate(e core.Inspected) {
 		}
 		w.g.s.count(AddressHeld)
 		w.g.s.active = w.g.s.now
+		if d, ok := w.g.s.model.drop(w.g, a.Address); ok {
+			w.put(d)
+			continue
+		}
 		w.put(core.Resume{Address: a.Address})
 	}
 }
