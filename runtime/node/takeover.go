@@ -28,6 +28,7 @@ type standby struct {
 	leader *checkpoint.Claim // under which tail was appended; nil if the log is empty or the claim was cut off
 	knows  bool              // tail and leader are known
 	moved  time.Time         // when tail was found
+	copied bool              // the leader lives, and has a data directory with the id of ours
 	silent bool              // the log has stood still for the lease time, and its leader answered then
 }
 
@@ -53,6 +54,10 @@ func (n *Node) awaitClaim(ctx context.Context, log *checkpoint.Log) (checkpoint.
 			n.saying("another process that leads this application")
 			n.cfg.Log.Info("another process may lead this application: waiting until its control log stands still for the lease time",
 				"application", n.cfg.Application, "lease", n.cfg.Lease)
+			if s.copied {
+				n.cfg.Log.Warn("the data directory is a copy of the one that the other process uses: give each process its own, or delete this one",
+					"data", n.cfg.Data)
+			}
 		}
 		if !sleep(ctx, s.pause()) {
 			return s.tail, nil
@@ -107,7 +112,20 @@ func (s *standby) find(ctx context.Context) (may bool, err error) {
 		return false, err // the bucket's trouble says nothing about the leader
 	}
 	s.knows = true
-	return s.leader != nil && s.leader.DataDir == s.node.set.ID(), nil // its process is dead: we have locked its data directory
+	if s.leader == nil || s.leader.DataDir != s.node.set.ID() {
+		return false, nil
+	}
+	return s.isDead(ctx, s.leader), nil
+}
+
+// copyPatience is how long a process that has the last leader's data directory waits for an answer of that leader.
+const copyPatience = 200 * time.Millisecond
+
+// isDead reports whether the process is dead that made a claim with the id of our data directory, which we have locked. If it answers, then
+// the directory was copied: it is another's, and we wait in line.
+func (s *standby) isDead(ctx context.Context, c *checkpoint.Claim) bool {
+	s.copied = c.Contact != "" && answers(ctx, c.Contact, c.Nonce, copyPatience)
+	return !s.copied
 }
 
 // mayTakeOver reports whether the leader of a log that stands still cannot be reached. If its claim was cut off the log, it has appended
