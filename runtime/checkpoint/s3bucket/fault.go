@@ -165,7 +165,7 @@ func (b *Bucket) advice(err error) string {
 	case "SignatureDoesNotMatch":
 		return "the secret key is wrong, or a proxy changes requests: check the credentials of this process"
 	case "AccessDenied", "Forbidden", "AllAccessDisabled", "AccountProblem":
-		return "no permission: allow s3:GetObject, s3:PutObject, s3:DeleteObject and s3:AbortMultipartUpload for its objects, s3:ListBucket for itself, " +
+		return "no permission: allow s3:GetObject, s3:PutObject, s3:DeleteObject and s3:AbortMultipartUpload for its objects, s3:ListBucket for itself (without it S3 answers 403 for what is missing), " +
 			"and the use of its KMS key, if it has one" + b.ownerHint()
 	case "KMS.DisabledException", "KMS.NotFoundException", "KMS.InvalidStateException", "KMS.KMSInvalidStateException", "KMS.AccessDeniedException":
 		return "its KMS key cannot be used: check the key and its policy"
