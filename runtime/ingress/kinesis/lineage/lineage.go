@@ -208,7 +208,7 @@ func (t *tree) next() ([]ingress.Partition, error) {
 // settled reports whether nothing of shard id is still to be read.
 func (t *tree) settled(id string) bool {
 	if k, known := t.known[id]; known {
-		return k.Ended
+		return k.Ended || childEarly
 	}
 	_, listed := t.listed[id]
 	return !listed || t.before[id]

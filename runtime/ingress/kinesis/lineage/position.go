@@ -64,6 +64,9 @@ func (p Position) Encode(b []byte) ([]byte, error) {
 	if p.Seen < 0 || p.Origin < 0 || p.Time < 0 || p.Kind > Within || (p.Kind == Within && (p.Sub < 1 || p.Sub > maxSub)) {
 		return nil, fmt.Errorf("position %+v cannot be kept", p)
 	}
+	if dropSub && p.Kind == Within {
+		p.Kind = After
+	}
 	b = append(b, positionVersion, byte(p.Kind))
 	b = binary.AppendUvarint(b, uint64(p.Seen))
 	b = binary.AppendUvarint(b, uint64(p.Origin))
