@@ -52,6 +52,8 @@ func (l *location) place() (place, error) {
 type place struct {
 	dir string            // of a folder; else empty
 	s3  *s3bucket.Options // of one in S3; else nil
+
+	calls func(awsclient.Call) // is told of each call to AWS; may be nil
 }
 
 // String is the folder, or the URL without options.
@@ -144,7 +146,7 @@ func (p place) openFolder() (checkpoint.Bucket, error) {
 }
 
 func (p place) openS3(ctx context.Context) (*s3bucket.Bucket, error) {
-	cfg, err := awsclient.Load(ctx, awsclient.Options{Region: p.s3.Region, Endpoint: p.s3.Endpoint})
+	cfg, err := awsclient.Load(ctx, awsclient.Options{Region: p.s3.Region, Endpoint: p.s3.Endpoint, Observe: p.calls})
 	if errors.Is(err, awsclient.ErrNoRegion) {
 		return nil, usageError(fmt.Errorf("bucket %s: its region is not known: put region=… into the URL, or set AWS_REGION", p))
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/stateway/stateway/internal/awsclient"
 	"github.com/stateway/stateway/internal/version"
 	"github.com/stateway/stateway/runtime/admin"
 	"github.com/stateway/stateway/runtime/application"
@@ -56,9 +57,10 @@ func runNode(ctx context.Context, o *runOptions, files []string, stderr io.Write
 	ctx, stop := untilSignal(ctx, log, os.Exit)
 	defer stop()
 
-	discards := &admin.Discards{}
+	discards, streams, calls := &admin.Discards{}, &admin.Streams{}, awsclient.NewCounter()
 	parts, err := application.Parts(app, application.Options{
-		Workers: o.workerCount(), Log: log, Host: o.host, Discarded: discards.Add,
+		Workers: o.workerCount(), Log: log, Host: o.host, Application: o.application, Discarded: discards.Add,
+		Writes: func(id string, w application.StreamWriter) { streams.Add(id, w) }, AWSCalls: calls.Observe,
 	})
 	if err != nil {
 		return usageError(err)
@@ -67,6 +69,7 @@ func runNode(ctx context.Context, o *runOptions, files []string, stderr io.Write
 	if err != nil {
 		return usageError(err)
 	}
+	at.calls = calls.Observe
 	bucket, err := at.open(ctx)
 	if err != nil {
 		return err
@@ -88,7 +91,7 @@ func runNode(ctx context.Context, o *runOptions, files []string, stderr io.Write
 	log.Info("start", "version", version.Get().Version, "application", o.application, "bucket", at.String(), "data", o.data, "pid", os.Getpid())
 	log.Info("admin server listens", "address", listener.Addr().String())
 	return serve(ctx, n, listener, admin.Config{
-		Node: n, Application: o.application, Metrics: admin.NewRegistry(n, discards), Pprof: o.pprof, Log: log,
+		Node: n, Application: o.application, Metrics: admin.NewRegistry(n, discards, streams, calls), Pprof: o.pprof, Log: log,
 	})
 }
 

@@ -26,6 +26,9 @@ func (b *builder) egress(e *module.Egress) error {
 		part.Open = fileEgress(spec)
 	case *module.DiscardEgress:
 		part.Open = b.discardEgress(e.ID.String())
+	case *module.KinesisEgress:
+		part.Core.AfterCommit = spec.Delivery == module.DeliveryAfterCommit
+		part.Open = b.kinesisEgress(e.ID.String(), spec)
 	default:
 		return fmt.Errorf("%s: egress %s: no driver for kind %s", e.At, e.ID, e.Kind)
 	}

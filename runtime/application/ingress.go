@@ -21,6 +21,8 @@ func (b *builder) ingress(in *module.Ingress) error {
 	case *module.GeneratorIngress:
 		opts := b.generatorOptions(in.ID.String(), spec)
 		part.Open = func() (ingress.Ingress, error) { return generator.Open(opts) }
+	case *module.KinesisIngress:
+		part.Open = b.kinesisIngress(in.ID.String(), spec)
 	default:
 		return fmt.Errorf("%s: ingress %s: no driver for kind %s", in.At, in.ID, in.Kind)
 	}

@@ -8,8 +8,10 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/stateway/stateway/internal/awsclient"
 	"github.com/stateway/stateway/runtime/core"
 	"github.com/stateway/stateway/runtime/egress/discard"
+	"github.com/stateway/stateway/runtime/egress/kinesis"
 	"github.com/stateway/stateway/runtime/ingress"
 	"github.com/stateway/stateway/runtime/module"
 	"github.com/stateway/stateway/runtime/node"
@@ -27,9 +29,18 @@ type Options struct {
 	Routers map[string][]ingress.Router
 	// Discarded, if set, is told every discard egress that is opened, for its counters.
 	Discarded func(id string, e *discard.Egress)
+	// Writes, if set, is told every egress that is opened and counts by stream.
+	Writes func(id string, w StreamWriter)
+	// AWSCalls, if set, is told every attempt of every call to AWS.
+	AWSCalls func(awsclient.Call)
+	// Application is the application's name: what ingresses register under at their services, unless the module names it.
+	Application string
 	// Host is the address that playground servers listen on; empty means 127.0.0.1.
 	Host string
 }
+
+// StreamWriter is an egress that counts by stream.
+type StreamWriter interface{ Stats() []kinesis.Stats }
 
 // Parts makes the parts of a node. All kinds without a driver are named in one error.
 func Parts(app *module.Application, opt Options) (node.Parts, error) {

@@ -85,7 +85,7 @@ func New(cfg Config) (*node.Node, error) {
 		}
 	}
 	parts, err := application.Parts(app, application.Options{
-		Workers: cfg.Workers, Log: cfg.Log, Functions: functions, Routers: cfg.Routers, Discarded: cfg.Discarded,
+		Workers: cfg.Workers, Log: cfg.Log, Functions: functions, Routers: cfg.Routers, Discarded: cfg.Discarded, Application: cfg.Application,
 	})
 	if err != nil {
 		return nil, err

@@ -97,10 +97,11 @@ func TestFingerprint(t *testing.T) {
 
 func TestKindsWithoutDriverSaySo(t *testing.T) {
 	app := parse(t, Options{}, endpoint("a/*"), playgroundIn, discard, fmt.Sprintf(kinesisOut, "x"),
+		"kind: io.statefun.kafka.v1/egress\nspec: {id: a/kafka, address: 'k:1'}",
 		"kind: io.statefun.kafka.v1/ingress\nspec: {id: a/in, address: 'k:1', consumerGroupId: g, topics: [{topic: t, valueType: v, targets: [a/x]}]}")
 	got := app.NoDriver()
 	if len(got) != 2 || !strings.HasPrefix(got[0], "ingress a/in is of kind io.statefun.kafka.v1/ingress") ||
-		!strings.HasPrefix(got[1], "egress a/out is of kind io.statefun.kinesis.v1/egress") {
+		!strings.HasPrefix(got[1], "egress a/kafka is of kind io.statefun.kafka.v1/egress") {
 		t.Errorf("got %q", got)
 	}
 }

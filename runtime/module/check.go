@@ -17,6 +17,7 @@ func (l *loader) check() {
 	l.checkTargets()
 	l.checkDeadLetters()
 	l.checkLoops()
+	l.checkConsumers()
 }
 
 // unique reports a second use of what may be used once.

@@ -47,7 +47,7 @@ func (e Egress) NoDriver() string { return noDriver(e.Kind, "egress", e.ID) }
 
 func noDriver(kind, role string, id TypeName) string {
 	switch kind {
-	case KindKafkaIngress, KindKafkaEgress, KindKinesisIngress, KindKinesisEgress: // until its driver is wired
+	case KindKafkaIngress, KindKafkaEgress:
 		return role + " " + id.String() + " is of kind " + kind +
 			", which this version checks but cannot run: run the file with a version that can, or use another kind"
 	default:

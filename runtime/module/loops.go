@@ -1,5 +1,7 @@
 package module
 
+import "strings"
+
 // streamLetter is a Kinesis ingress that sends bad records to an egress.
 type streamLetter struct {
 	ingress *KinesisIngress
@@ -62,3 +64,23 @@ func (s stream) readBy(k *KinesisIngress) bool {
 
 // differ reports whether two texts are given and are not the same.
 func differ(a, b string) bool { return a != "" && b != "" && a != b }
+
+// checkConsumers finds two ingresses that would take the same registered consumer of a stream from each other.
+func (l *loader) checkConsumers() {
+	seen := map[string]TypeName{}
+	for _, in := range l.app.Ingresses {
+		k, ok := in.Spec.(*KinesisIngress)
+		if !ok || k.Mode == KinesisPolling {
+			continue
+		}
+		for _, s := range k.Streams {
+			key := strings.Join([]string{k.Region.Endpoint, k.RegionID(), s.ARN, s.Name, k.ConsumerName}, " ")
+			if first, twice := seen[key]; twice {
+				l.errorf(in.At, "give one of them a consumerName of its own",
+					"ingresses %s and %s read stream %s as the same consumer, and one takes it from the other", first, in.ID, s.Name)
+				break
+			}
+			seen[key] = in.ID
+		}
+	}
+}
