@@ -51,6 +51,7 @@ func (w *Worker) apply(in *instance, inv *Invocation, resp *Response) {
 	in.typ.stats.Invocations++
 	in.typ.stats.Messages += uint64(len(resp.Messages))
 	w.stats.Invocations++
+	w.endpoints[inv.Endpoint].answered++
 	w.stats.Consumed += uint64(len(inv.Messages))
 	w.succeeded(in)
 	w.consume(in, in.taken)

@@ -22,7 +22,7 @@ type instance struct {
 	disk     diskTail   // what follows it in the store only
 	behind   []*Message // what follows that, in memory; empty unless disk holds messages
 	fetching bool       // LoadMailbox is under way
-	waiting  waitLink   // its place in the worker's list of instances with mail
+	waiting  waitLink   // its place in the worker's list of instances with messages in memory
 	late     Epoch      // the last that deletes a repeat's row from between the waiting ones; see keepLate
 
 	fail    *Failure
@@ -141,10 +141,10 @@ func (in *instance) idle() bool {
 		!in.fetching && in.drops == nil && in.fail == nil && in.held == nil && in.parked == nil
 }
 
-// waitLink is an instance's place in the list of instances that have waiting messages in memory.
+// waitLink is an instance's place in the list of instances that have messages in memory.
 type waitLink struct{ prev, next *instance }
 
-// waitList lists instances, the longest waiting first.
+// waitList lists instances, those whose messages came first at the front.
 type waitList struct{ first, last *instance }
 
 func (l *waitList) contains(in *instance) bool { return in.waiting.prev != nil || l.first == in }

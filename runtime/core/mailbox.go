@@ -42,7 +42,7 @@ func (in *instance) waitingMessages() int { return len(in.mail) - in.taken + len
 
 // track keeps the instance in the list of those with messages in memory, or takes it out.
 func (w *Worker) track(in *instance) {
-	has, listed := in.waitingMessages() > 0, w.waitlist.contains(in)
+	has, listed := len(in.mail)+len(in.behind) > 0, w.waitlist.contains(in)
 	switch {
 	case has && !listed:
 		w.waitlist.push(in)
@@ -233,19 +233,30 @@ func (w *Worker) spill() {
 	}
 }
 
-// spillInstance moves the stored part of an instance's waiting messages out of memory. While the store still has a late repeat between
-// them they stay: it would come back with them.
+// spillInstance moves the stored part of an instance's waiting messages out of memory.
 func (w *Worker) spillInstance(in *instance) {
-	if in.load != loaded || in.fetching || in.late > Epoch(in.shard.applied) {
+	if !in.spillable() {
 		return
 	}
-	if n := in.storedPrefix(in.mail[in.taken:]); n > 0 {
+	if n := in.storedPrefix(in.mail[in.taken:], w.epoch); n > 0 {
 		w.spillHead(in, n)
 	}
+	w.spillBehind(in, w.epoch)
+}
+
+// spillable reports whether waiting messages may leave memory. While the store still has a late repeat between them they stay: it
+// would come back with them.
+func (in *instance) spillable() bool {
+	return in.load == loaded && !in.fetching && in.late <= Epoch(in.shard.applied)
+}
+
+// spillBehind moves out of memory what waits behind a part that is in the store only, as far as it is stored and of an epoch before the
+// given one.
+func (w *Worker) spillBehind(in *instance, before Epoch) {
 	if in.disk.from == 0 {
 		return
 	}
-	if n := in.storedPrefix(in.behind); n > 0 {
+	if n := in.storedPrefix(in.behind, before); n > 0 {
 		in.disk.through = in.behind[n-1].seq
 		w.toDisk(in, in.behind[:n])
 		in.behind = append([]*Message(nil), in.behind[n:]...)
@@ -269,10 +280,11 @@ func (w *Worker) spillHead(in *instance, n int) {
 	in.mail = append([]*Message(nil), in.mail[:in.taken]...)
 }
 
-// storedPrefix is how many of the messages, from the first, have their rows in the store.
-func (in *instance) storedPrefix(mail []*Message) int {
+// storedPrefix is how many of the messages, from the first, have their rows in the store and are of an epoch before the given one.
+func (in *instance) storedPrefix(mail []*Message, before Epoch) int {
+	last := min(Epoch(in.shard.applied), before-1)
 	for i, m := range mail {
-		if m.waiting || m.row.epoch > Epoch(in.shard.applied) {
+		if m.waiting || m.row.epoch > last {
 			return i
 		}
 	}

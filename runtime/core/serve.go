@@ -113,6 +113,7 @@ func (w *Worker) invoke(in *instance) {
 	in.taken, in.inflight, in.used = n, inv, true
 	in.retryAt = 0
 	ep.inflight++
+	ep.called = w.epoch
 	w.track(in)
 	w.stats.Tries++
 	w.emit(inv)

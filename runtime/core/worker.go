@@ -48,6 +48,7 @@ type Worker struct {
 	diskBytes    int64 // of waiting messages in the stores only
 	outboxBytes  int64 // of records not published
 	spilled      bool  // all that can be spilled before the next Applied is
+	relief       relief
 	credits      credits
 	emissions    emissions
 
@@ -74,6 +75,11 @@ type endpointState struct {
 	inflight int
 	limit    int
 	ready    fifo[*funcType] // types with ready instances, the one to be served next first
+
+	called         Epoch  // the last in which a try began
+	answered       uint64 // tries whose answers were accepted
+	answeredBefore uint64 // the same when the last relief looked at everything
+	stands         bool   // it had answered nothing then since the look before
 }
 
 type egressState struct {
@@ -155,6 +161,7 @@ func (w *Worker) Step(ev Event, out []Effect) []Effect {
 	w.fireTimers()
 	w.retryDue()
 	w.serve()
+	w.relieve()
 	w.sweep()
 	w.evict(0)
 	w.ask()
@@ -304,6 +311,7 @@ func (w *Worker) setAlarm() {
 		earlier(w.retries.due())
 		earlier(w.timerAlarm)
 		earlier(w.sweepAlarm())
+		earlier(w.relief.at)
 	}
 	if at != w.alarm && at != 0 {
 		w.alarm = at

@@ -286,7 +286,7 @@ func (d *ingressDriver) newSink(s *source, p ingress.Partition, partitions int) 
 	sink := &partitionSink{
 		gen: d.gen, name: positionName(s.id, p.ID), volatile: p.Volatile, worker: w,
 		id:   core.PartitionID(len(d.sinks) + 1), //nolint:gosec // few
-		left: d.gen.node.partitionBudget(partitions),
+		pace: newPace(d.gen.node.partitionBudget(partitions), partitions),
 		room: make(chan struct{}, 1),
 		gone: make(chan struct{}),
 	}
@@ -314,7 +314,7 @@ type partitionSink struct {
 	gone     chan struct{} // closed by close
 
 	mu     sync.Mutex
-	left   int64  // credit; guarded by mu
+	pace   pace   // guarded by mu
 	at     []byte // behind the last batch; guarded by mu
 	closed bool   // guarded by mu
 }
@@ -348,29 +348,53 @@ func (s *partitionSink) Put(ctx context.Context, b ingress.Batch) error {
 
 // take waits for credit and uses size of it, or all that there is and more.
 func (s *partitionSink) take(ctx context.Context, size int64) error {
+	taken, err := s.tryTake(size)
+	if taken || err != nil {
+		return err
+	}
+	again := time.NewTicker(paceEvery) // nothing may come back, and the workers starve
+	defer again.Stop()
 	for {
-		s.mu.Lock()
-		closed := s.closed
-		if !closed && s.left > 0 {
-			s.left -= size
-			more := s.left > 0
-			s.mu.Unlock()
-			if more {
-				s.signal() // another goroutine of a volatile partition may go on
-			}
-			return nil
-		}
-		s.mu.Unlock()
-		if closed {
-			return ingress.ErrStopped
-		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-s.gone:
 			return ingress.ErrStopped
 		case <-s.room:
+		case <-again.C:
 		}
+		if taken, err := s.tryTake(size); taken || err != nil {
+			return err
+		}
+	}
+}
+
+// tryTake uses size of the credit if there is any.
+func (s *partitionSink) tryTake(size int64) (bool, error) {
+	now := time.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return false, ingress.ErrStopped
+	}
+	if !s.pace.open() {
+		s.pace.blocked = true
+		s.lookLocked(now)
+	}
+	if !s.pace.open() {
+		return false, nil
+	}
+	s.pace.used += size
+	if s.pace.open() {
+		s.signal() // another goroutine of a volatile partition may go on
+	}
+	return true, nil
+}
+
+// lookLocked sets the pace anew when it is time to.
+func (s *partitionSink) lookLocked(now time.Time) {
+	if s.pace.due(now) {
+		s.pace.look(now, s.gen.demand())
 	}
 }
 
@@ -390,9 +414,12 @@ func (s *partitionSink) number(b ingress.Batch) {
 }
 
 func (s *partitionSink) refill(n int64) {
+	now := time.Now()
 	s.mu.Lock()
-	s.left += n
-	enough := s.left > 0
+	s.pace.used -= n
+	s.pace.back += n
+	s.lookLocked(now)
+	enough := s.pace.open()
 	s.mu.Unlock()
 	if enough {
 		s.signal()

@@ -27,7 +27,7 @@ import (
 )
 
 // patience bounds the wait for a condition; it is met long before.
-const patience = 25 * time.Second
+const patience = 90 * time.Second
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 

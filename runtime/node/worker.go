@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"github.com/stateway/stateway/runtime/core"
@@ -18,6 +19,10 @@ type workerLoop struct {
 	tries  [][]*core.Invocation // by endpoint, of the effects being performed
 	queued []core.EndpointID    // endpoints with tries
 	alarm  core.Millis          // zero if none
+
+	// What ingresses ask of any goroutine: see demand.
+	consumed, batches atomic.Uint64
+	starving          atomic.Bool
 }
 
 func newWorkerLoop(g *generation, w *core.Worker, id core.WorkerID) *workerLoop {
@@ -50,6 +55,7 @@ func (l *workerLoop) run(ctx context.Context) {
 			out = l.step(ev, out)
 		}
 		l.submit()
+		l.tellDemand()
 		spare = events
 	}
 }
@@ -162,6 +168,27 @@ func (l *workerLoop) submit() {
 		l.tries[id] = l.tries[id][:0]
 	}
 	l.queued = l.queued[:0]
+}
+
+// tellDemand makes known how the worker keeps up with what it is given.
+func (l *workerLoop) tellDemand() {
+	stats := l.core.Stats()
+	l.consumed.Store(stats.Consumed)
+	l.batches.Store(stats.Invocations)
+	if s := l.core.Starving(); s != l.starving.Load() {
+		l.starving.Store(s)
+	}
+}
+
+// demand is what all workers together could do with more.
+func (g *generation) demand() demand {
+	var d demand
+	for _, w := range g.workers {
+		d.consumed += w.consumed.Load()
+		d.batches += w.batches.Load()
+		d.starving = d.starving || w.starving.Load()
+	}
+	return d
 }
 
 // describe asks a worker loop for its numbers.

@@ -1,0 +1,119 @@
+package core
+
+const (
+	reliefEvery = Millis(1000) // between two looks at how long messages have waited
+	reliefSoon  = Millis(50)   // between two looks while an endpoint stands and another could work
+)
+
+// relief finds the messages that hold credit while nothing becomes of them. Credit bounds what an ingress has in memory;
+// without relief an Address that fails, hangs or is slow would end up with all the credit of the partitions that feed it, and so stop
+// everybody else whom they feed.
+type relief struct {
+	at    Millis // of the next look; zero while nothing waits
+	whole Millis // of the next look at everything that waits
+	epoch Epoch  // the open one at the last such look
+}
+
+// relieve moves messages out of memory, and gives their credit back, whose rows are in the store and whose Address fails or whose
+// endpoint answers nothing; and, while the worker has an endpoint free and nothing for it, all that have waited from one
+// look at everything to the next. While all endpoints are busy and answer, what waits keeps its credit: then the ingresses are held back, as
+// nobody would gain by their going on.
+func (w *Worker) relieve() {
+	r := &w.relief
+	switch {
+	case w.now < r.at:
+		return
+	case w.waitlist.first == nil || w.halting:
+		r.at = 0
+		return
+	case r.at == 0:
+		r.at, r.whole, r.epoch = w.now+reliefEvery, w.now+reliefEvery, w.epoch
+		return
+	}
+	whole := w.now >= r.whole
+	if whole {
+		w.seeWhoAnswers()
+	}
+	starving := w.Starving()
+	stuck := w.relieveAll(whole && starving)
+	if whole {
+		r.whole, r.epoch = w.now+reliefEvery, w.epoch
+	}
+	r.at = r.whole
+	if stuck && starving {
+		r.at = min(r.at, w.now+reliefSoon)
+		w.hurry() // what is not stored cannot be moved
+	}
+}
+
+// relieveAll looks through all that waits; old says that what has waited for long gives way too. It reports whether anything is stuck.
+func (w *Worker) relieveAll(old bool) bool {
+	stuck := false
+	for in := w.waitlist.first; in != nil; {
+		next := in.waiting.next
+		switch {
+		case in.fail != nil || in.held != nil || w.stands(in.typ.endpoint):
+			stuck = true
+			w.relieveInstance(in, w.epoch)
+		case old:
+			w.relieveInstance(in, w.relief.epoch)
+		}
+		in = next
+	}
+	return stuck
+}
+
+// seeWhoAnswers notes which endpoints have had an accepted answer since it was called last.
+func (w *Worker) seeWhoAnswers() {
+	for i := range w.endpoints {
+		ep := &w.endpoints[i]
+		ep.stands = ep.answered == ep.answeredBefore
+		ep.answeredBefore = ep.answered
+	}
+}
+
+// stands reports whether an endpoint answers nothing.
+func (w *Worker) stands(id EndpointID) bool { return id < 0 || w.endpoints[id].stands }
+
+// relieveInstance moves those of an instance's waiting messages out of memory that hold credit, are stored and are of an epoch before the
+// given one. Those without credit stay: they may have been read back from the store for the next try. Those of the try in flight stay too, but
+// give their credit back: there are no more of them than the endpoint's window has room for.
+func (w *Worker) relieveInstance(in *instance, before Epoch) {
+	if !in.spillable() {
+		return
+	}
+	for _, m := range in.mail[:in.storedPrefix(in.mail[:in.taken], before)] {
+		w.release(m)
+	}
+	if in.disk.from == 0 {
+		first := in.taken
+		for first < len(in.mail) && in.mail[first].Origin == 0 {
+			first++
+		}
+		n := in.storedPrefix(in.mail[first:], before)
+		if n == 0 {
+			return
+		}
+		tail := in.mail[first : first+n]
+		in.disk = diskTail{from: tail[0].seq, through: tail[n-1].seq}
+		in.behind = append([]*Message(nil), in.mail[first+n:]...)
+		w.toDisk(in, tail)
+		in.mail = append([]*Message(nil), in.mail[:first]...)
+	}
+	w.spillBehind(in, before)
+}
+
+// Starving reports whether an endpoint could take more than the worker has for it: one that was called in this epoch or the last
+// two has room and no Address that is ready, or no Address is ready at all.
+func (w *Worker) Starving() bool {
+	if w.ready == 0 {
+		return true
+	}
+	for i := range w.endpoints {
+		ep := &w.endpoints[i]
+		if ep.called > 0 && ep.called+2 >= w.epoch && ep.ready.len() == 0 && ep.inflight < ep.limit {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,73 @@
+package node
+
+import (
+	"testing"
+	"time"
+)
+
+// steps looks n times, each after so much came back, and returns the limit.
+func steps(p *pace, n int, back int64, blocked bool, d demand) int64 {
+	for range n {
+		p.back, p.blocked = back, blocked
+		p.consumed, p.batches = 0, 0
+		p.look(p.looked.Add(paceEvery), d)
+	}
+	return p.limit
+}
+
+func TestPace(t *testing.T) {
+	single, batches := demand{consumed: 1000, batches: 1000}, demand{consumed: 9000, batches: 1000}
+	hungry := demand{consumed: 1000, batches: 1000, starving: true}
+	cases := []struct {
+		name    string
+		back    int64
+		blocked bool
+		d       demand
+		want    int64
+	}{
+		{"nothing asks for more", 10 << 20, true, single, 128 << 10},
+		{"the workers starve", 0, true, hungry, 8 << 20},
+		{"they starve, but the partition has nothing to give", 0, false, hungry, 128 << 10},
+		{"batches grow: as much as comes back in the delay", 1 << 20, true, batches, 1 << 20},
+		{"batches grow, beyond all bounds", 1 << 30, true, batches, 8 << 20},
+	}
+	for _, c := range cases {
+		p := newPace(8<<20, 4)
+		if got := steps(&p, 20, c.back, c.blocked, c.d); got != c.want {
+			t.Errorf("%s: %d bytes may be under way, want %d", c.name, got, c.want)
+		}
+		if got := steps(&p, 200, 0, true, single); got != 128<<10 {
+			t.Errorf("%s, and then nothing asks for more: %d bytes, want 131072", c.name, got)
+		}
+	}
+}
+
+func TestPaceBounds(t *testing.T) {
+	cases := []struct {
+		most       int64
+		partitions int
+		want       int64
+	}{
+		{8 << 20, 1, 512 << 10},
+		{8 << 20, 4, 128 << 10},
+		{8 << 20, 1000, 32 << 10},
+		{64 << 10, 1, 64 << 10},
+		{8 << 20, 0, 512 << 10},
+	}
+	for _, c := range cases {
+		p := newPace(c.most, c.partitions)
+		if p.limit != c.want || p.limit > p.most {
+			t.Errorf("most %d of %d partitions: begins with %d bytes, want %d", c.most, c.partitions, p.limit, c.want)
+		}
+		if p.used = p.limit - 1; !p.open() {
+			t.Error("one byte is left, and it is closed")
+		}
+		if p.used = p.limit + 1<<30; p.open() {
+			t.Error("far beyond the limit, and it is open")
+		}
+	}
+	p := newPace(1<<20, 1)
+	if p.due(p.looked.Add(paceEvery - time.Millisecond)) {
+		t.Error("due before its time")
+	}
+}
