@@ -110,9 +110,9 @@ func TestThrottledShardDoesNotSlowOthers(t *testing.T) {
 		m.send([]egress.Record{slow}, "slow")
 		for i := range 20 {
 			m.send([]egress.Record{record(t, "s", "k", "1", "fast")}, fmt.Sprint("fast", i))
-			time.Sleep(50 * time.Millisecond)
+			pass(50 * time.Millisecond)
 		}
-		time.Sleep(30 * time.Second)
+		pass(30 * time.Second)
 		for i := range 20 {
 			at := time.Duration(i) * 50 * time.Millisecond
 			if took := m.when[fmt.Sprint("fast", i)] - at; took > 45*time.Millisecond {
@@ -138,18 +138,18 @@ func TestCallsAreFull(t *testing.T) {
 		o.Records, o.Bytes, o.RecordBytes = 10_000, 1<<30, kinesis.MaxRecordBytes
 		m := emit(t, o)
 		m.send(many(t, "s", 2000, 2000, "small"))
-		time.Sleep(time.Second)
+		pass(time.Second)
 		if f.calls != 4 {
 			t.Errorf("2,000 small records in %d calls, want 4", f.calls)
 		}
 		m.send(many(t, "s", 30, 30, strings.Repeat("x", 1<<20-100)))
-		time.Sleep(time.Second)
+		pass(time.Second)
 		if f.calls < 4+3 || f.calls > 4+5 {
 			t.Errorf("30 records of 1 MiB in %d calls, want 3 or a few more", f.calls-4)
 		}
 		before := f.calls
 		m.send(append(many(t, "s", 3, 3, strings.Repeat("x", 2<<20)), many(t, "s", 20, 20, "small")...))
-		time.Sleep(time.Second)
+		pass(time.Second)
 		if n := f.calls - before; n < 4 {
 			t.Errorf("3 large records and 20 small ones in %d calls: a large one goes alone", n)
 		}
@@ -170,7 +170,7 @@ func TestOneKeyGoesOneAtATimeUnlessAggregated(t *testing.T) {
 			o.Aggregate = aggregate
 			m := emit(t, o)
 			m.send(many(t, "s", 300, 1, "hello"))
-			time.Sleep(time.Minute)
+			pass(time.Minute)
 			want := 300
 			if aggregate {
 				want = 1
@@ -191,12 +191,12 @@ func TestLingerGathers(t *testing.T) {
 		o.Linger = 100 * time.Millisecond
 		m := emit(t, o)
 		m.send(many(t, "s", 1, 1, "first"), "first") // until the shards are listed nothing goes anyway
-		time.Sleep(time.Second)
+		pass(time.Second)
 		for i := range 10 {
 			m.send([]egress.Record{record(t, "s", fmt.Sprint(i), "", "x")}, fmt.Sprint(i))
-			time.Sleep(5 * time.Millisecond)
+			pass(5 * time.Millisecond)
 		}
-		time.Sleep(time.Second)
+		pass(time.Second)
 		if f.calls != 2 || m.when["0"] != time.Second+100*time.Millisecond {
 			t.Errorf("%d calls, the first record in after %v", f.calls, m.when["0"])
 		}
@@ -211,11 +211,11 @@ func TestRateLimitPaces(t *testing.T) {
 		o.RateLimit, o.Records = 100, 5000
 		m := emit(t, o)
 		m.send(many(t, "s", 3000, 3000, "x"))
-		time.Sleep(2400 * time.Millisecond)
+		pass(2400 * time.Millisecond)
 		if ok, _ := m.answered(); ok > 2950 {
 			t.Errorf("%d records in 2.4 s, more than the shard takes", ok)
 		}
-		time.Sleep(300 * time.Millisecond)
+		pass(300 * time.Millisecond)
 		if ok, _ := m.answered(); ok != 3000 {
 			t.Errorf("%d records in 2.7 s, want 3,000", ok)
 		}
@@ -246,7 +246,7 @@ func TestStreamThatCannotBeWrittenTo(t *testing.T) {
 			}
 			m := emit(t, options(f))
 			m.send(append(many(t, "bad", 30, 5, "x"), many(t, "good", 30, 30, "x")...))
-			time.Sleep(100 * time.Millisecond)
+			pass(100 * time.Millisecond)
 			ok, errs := m.answered()
 			if ok != 30 || len(errs) != 1 || !strings.Contains(m.last.Error(), tt.want) || !strings.Contains(m.last.Error(), "stream bad cannot be written to") ||
 				errors.Is(m.last, egress.ErrRefused) {
@@ -260,12 +260,12 @@ func TestStreamThatCannotBeWrittenTo(t *testing.T) {
 			if st := m.stats("bad"); st.Broken == nil || st.Waiting != 0 {
 				t.Errorf("stats %+v", st)
 			}
-			time.Sleep(time.Second)
+			pass(time.Second)
 			f.mu.Lock()
 			mended = true
 			f.mu.Unlock()
 			m.send(many(t, "bad", 10, 5, "x"))
-			time.Sleep(100 * time.Millisecond)
+			pass(100 * time.Millisecond)
 			if ok, _ := m.answered(); ok != 40 || m.stats("bad").Broken != nil {
 				t.Errorf("%d done after it was mended, stats %+v", ok, m.stats("bad"))
 			}
@@ -286,7 +286,7 @@ func TestRefusedRecordIsFound(t *testing.T) {
 			recs := many(t, "s", 600, 200, "good")
 			recs[77] = record(t, "s", "key77", "", strings.Repeat("x", 6000))
 			m.send(recs)
-			time.Sleep(10 * time.Second)
+			pass(10 * time.Second)
 			ok, errs := m.answered()
 			if ok != 599 || len(errs) != 1 || !errors.Is(m.last, egress.ErrRefused) || m.stats("s").Refused != 1 {
 				t.Errorf("aggregates %v: %d done, errors %v", aggregate, ok, errs)
@@ -296,10 +296,10 @@ func TestRefusedRecordIsFound(t *testing.T) {
 			}
 			before := f.calls
 			m.send(append(many(t, "s", 199, 199, "good"), record(t, "s", "key199", "", strings.Repeat("x", 6000)))) // found again ...
-			time.Sleep(10 * time.Second)
-			m.send(append(many(t, "s", 199, 199, "good"), record(t, "s", "key199", "", strings.Repeat("x", 6000)))) // ... and known
+			pass(10 * time.Second)
 			searched := f.calls
-			time.Sleep(10 * time.Second)
+			m.send(append(many(t, "s", 199, 199, "good"), record(t, "s", "key199", "", strings.Repeat("x", 6000)))) // ... and known
+			pass(10 * time.Second)
 			if again := f.calls - searched; again > 6 || searched-before < again {
 				t.Errorf("%d calls the second time, %d the first", again, searched-before)
 			}
@@ -350,7 +350,7 @@ func TestWhatIsTriedAgain(t *testing.T) {
 			}
 			m := emit(t, o)
 			m.send(many(t, "s", 20, 10, "x"))
-			time.Sleep(30 * time.Second)
+			pass(30 * time.Second)
 			if ok, errs := m.answered(); ok != 20 || len(errs) != 0 {
 				t.Errorf("%s: %d done, errors %v", name, ok, errs)
 			}
@@ -372,7 +372,7 @@ func TestShardsThatCannotBeListed(t *testing.T) {
 		m := emit(t, o)
 		for range 300 {
 			m.send(many(t, "s", 10, 3, "x"))
-			time.Sleep(time.Second)
+			pass(time.Second)
 		}
 		if ok, errs := m.answered(); ok != 3000 || len(f.users("s")) != 3000 {
 			t.Errorf("%d done, errors %v, %d in the stream", ok, errs, len(f.users("s")))
@@ -394,10 +394,10 @@ func TestReshardingBeneathAggregates(t *testing.T) {
 		o.Aggregate = true
 		m := emit(t, o)
 		m.send(many(t, "s", 100, 20, "before"))
-		time.Sleep(time.Second)
+		pass(time.Second)
 		f.split("s", 0)
 		m.send(many(t, "s", 100, 20, "after"))
-		time.Sleep(time.Second)
+		pass(time.Second)
 		if ok, errs := m.answered(); ok != 200 || len(f.users("s")) != 200 {
 			t.Errorf("%d done, errors %v, readers see %d", ok, errs, len(f.users("s")))
 		}
@@ -408,7 +408,7 @@ func TestReshardingBeneathAggregates(t *testing.T) {
 		s.list[0].closed = false
 		f.split("s", 0)
 		m.send(many(t, "s", 100, 20, "later"))
-		time.Sleep(10 * time.Second)
+		pass(10 * time.Second)
 		if ok, errs := m.answered(); ok != 300 || m.stats("s").Waiting != 0 {
 			t.Errorf("%d done, errors %v", ok, errs)
 		}
@@ -424,7 +424,7 @@ func TestCloseLetsOpenCallsEnd(t *testing.T) {
 		f.faults.latency = 500 * time.Millisecond
 		m := emit(t, options(f))
 		m.send(many(t, "s", 10, 5, "x"))
-		time.Sleep(10 * time.Millisecond)
+		pass(10 * time.Millisecond)
 		if err := m.e.Close(); err != nil {
 			t.Fatal(err)
 		}
@@ -454,7 +454,7 @@ func TestCloseGivesUpCallsThatHang(t *testing.T) {
 		o.Client = hung{f}
 		m := emit(t, o)
 		m.send(many(t, "s", 10, 5, "x"))
-		time.Sleep(10 * time.Millisecond)
+		pass(10 * time.Millisecond)
 		start := time.Now()
 		if err := m.e.Close(); err != nil {
 			t.Fatal(err)
@@ -476,7 +476,7 @@ func TestIdleStreamsAreDropped(t *testing.T) {
 			name := fmt.Sprint("stream", i)
 			f.create(name, 1)
 			m.send([]egress.Record{record(t, name, "k", "", "x")})
-			time.Sleep(time.Millisecond)
+			pass(time.Millisecond)
 		}
 		all := m.e.Stats()
 		var total uint64
@@ -498,7 +498,7 @@ func TestStreamsByARN(t *testing.T) {
 		o.Stream = arn
 		m := emit(t, o)
 		m.send([]egress.Record{record(t, arn, "k", "", "x"), {Typename: "a/b", Value: []byte("y"), Shard: 7}})
-		time.Sleep(time.Second)
+		pass(time.Second)
 		got := f.users(arn)
 		slices.SortFunc(got, func(a, b user) int { return strings.Compare(a.data, b.data) })
 		if len(got) != 2 || got[0].key != "k" || got[1] != (user{got[1].shard, "7", "y"}) {

@@ -2,6 +2,7 @@ package kinesis
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -94,8 +95,7 @@ func (p *Publisher) publish(ctx context.Context, recs []egress.Record) error {
 	for from := 0; from < len(recs); {
 		entries, to, err := p.renderPart(b, recs, from)
 		if err != nil {
-			w.result()
-			return err
+			return errors.Join(err, w.end())
 		}
 		w.add(entries)
 		p.sink.submit(b, entries)
@@ -105,11 +105,10 @@ func (p *Publisher) publish(ctx context.Context, recs []egress.Record) error {
 			limit = 0
 		}
 		if err := w.wait(ctx, limit); err != nil {
-			w.result()
-			return err
+			return errors.Join(err, w.end())
 		}
 	}
-	return w.result()
+	return w.end()
 }
 
 // partBytes is how much is rendered at a time.
@@ -138,7 +137,7 @@ type waiter struct {
 	change chan struct{} // holds a token when there are answers that wait has not seen
 
 	mu   sync.Mutex
-	sent []bool // guarded by mu until result has returned
+	sent []bool // guarded by mu until end has returned
 	open int64  // bytes without answer; guarded by mu
 	err  error  // the first one; guarded by mu
 	over bool   // guarded by mu
@@ -188,8 +187,8 @@ func (w *waiter) wait(ctx context.Context, limit int64) error {
 	}
 }
 
-// result is the first error. It is final: answers that come later are ignored.
-func (w *waiter) result() error {
+// end makes the waiter ignore answers that come later, and returns the first error until now.
+func (w *waiter) end() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.over = true

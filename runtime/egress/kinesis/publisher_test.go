@@ -114,7 +114,7 @@ func TestPublishErrors(t *testing.T) {
 			t.Errorf("without asking: %v", err)
 		}
 		fatal = nil
-		time.Sleep(10 * time.Second)
+		pass(10 * time.Second)
 		if n, err := p.Published(t.Context(), 0); n != 0 || err != nil {
 			t.Errorf("published %d, %v", n, err)
 		}
@@ -165,7 +165,7 @@ func TestPublishEndsWithItsContext(t *testing.T) {
 		if err := p.Publish(ctx, 0, 7, recs); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("error %v", err)
 		}
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		n := len(f.users("s"))
 		if st := p.Stats(); n == 0 || n > 20 || st[0].Waiting != 0 || st[0].Open != 0 {
 			t.Errorf("%d records went out, stats %+v", n, st)
