@@ -224,7 +224,7 @@ func (s *Service) GetRecords(ctx context.Context, in *kinesis.GetRecordsInput, _
 		if limit == 0 || limit > maxReadRecords {
 			limit = maxReadRecords
 		}
-		if s.opts.EmptyEvery > 0 && s.calls["GetRecords"]%s.opts.EmptyEvery == 0 {
+		if sh.asked++; s.opts.EmptyEvery > 0 && sh.asked%s.opts.EmptyEvery == 0 {
 			limit = 0
 		}
 		return s.readLocked(st, sh, it.Next, limit), nil
@@ -238,10 +238,11 @@ func (s *Service) readLocked(st *stream, sh *shard, from, limit int) *kinesis.Ge
 	next, size := from, 0
 	for next < len(sh.records) && next-from < limit {
 		r := sh.records[next]
-		size += len(r.Data) + len(*r.PartitionKey)
-		if size > maxReadBytes && next > from {
+		more := len(r.Data) + len(*r.PartitionKey)
+		if size+more > maxReadBytes && next > from {
 			break
 		}
+		size += more
 		out.Records = append(out.Records, r.Record)
 		next++
 	}

@@ -29,7 +29,7 @@ type Options struct {
 	// NoChildShards: answers at a shard's end name no children; filters of ListShards are ignored; and the end shows only
 	// in an answer that has no records. So does kinesalite.
 	NoChildShards bool
-	// EmptyEvery makes every so manyth GetRecords answer without records, as Kinesis does now and then. Zero means never.
+	// EmptyEvery makes every so manyth GetRecords of a shard answer without records, as Kinesis does now and then. Zero means never.
 	EmptyEvery int
 	// MaxConsumers is how many consumers a stream takes. Zero means 20.
 	MaxConsumers int
@@ -69,6 +69,7 @@ type shard struct {
 	first, last      string    // sequence numbers; last is empty while it is open
 	records          []record
 	reads, writes    quota
+	asked            int // GetRecords
 }
 
 type record struct {

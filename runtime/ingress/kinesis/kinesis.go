@@ -18,6 +18,7 @@ type Ingress struct {
 	buffers *budget
 	reports *reports
 	backoff awsclient.Backoff
+	most    int // records in a batch; maxBatchRecords but in tests
 }
 
 // Open checks the options, all conflicts at once, and asks Kinesis for nothing yet.
@@ -26,7 +27,8 @@ func Open(opts Options) (*Ingress, error) {
 		return nil, fmt.Errorf("kinesis ingress: %w", err)
 	}
 	opts = opts.withDefaults()
-	g := &Ingress{opts: opts, buffers: newBudget(opts.BufferBytes), reports: newReports(), backoff: awsclient.Backoff{Random: opts.Random}}
+	g := &Ingress{opts: opts, buffers: newBudget(opts.BufferBytes), reports: newReports(), most: maxBatchRecords}
+	g.backoff.Random = opts.Random
 	for _, s := range opts.Streams {
 		st, err := newStream(opts, s)
 		if err != nil {

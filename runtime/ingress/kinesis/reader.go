@@ -221,7 +221,7 @@ func (r *reader) taken(ctx context.Context, size int64, after lineage.Position) 
 	r.size += size
 	r.records++
 	r.pos = after
-	if r.records < maxBatchRecords && r.size < ingress.MaxBatchBytes {
+	if r.records < r.in.most && r.size < ingress.MaxBatchBytes {
 		return nil
 	}
 	return r.flush(ctx)
