@@ -60,6 +60,9 @@ func parseMeta(b []byte) (Meta, error) {
 type Want struct {
 	Base  core.CheckpointID // of the base that the restore point's manifests name; zero if there is none
 	Point core.CheckpointID // the restore point
+	// Adopted says that the files were named by a manifest of this application. Then they may tell of another one, from
+	// which it was forked.
+	Adopted bool
 	// InChain reports whether checkpoint n of that lineage is one of the restore point's predecessors or itself.
 	// Nil takes any lineage of the application.
 	InChain func(n core.CheckpointID, lineage string) bool
@@ -68,7 +71,7 @@ type Want struct {
 // Usable says why a store with meta cannot be used for shard id of the application; nil if it can.
 func Usable(meta Meta, app core.ApplicationID, id core.ShardID, want Want) error {
 	switch {
-	case meta.Application != app:
+	case meta.Application != app && !want.Adopted:
 		return fmt.Errorf("it belongs to application %s, not %s", meta.Application, app)
 	case meta.Shard != id:
 		return fmt.Errorf("it belongs to shard %d, not %d", meta.Shard, id)

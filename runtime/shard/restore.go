@@ -69,10 +69,11 @@ func (r *Restore) Finish(base core.CheckpointID) error {
 	if s.Meta().Checkpoint != 0 || s.db.Load() != nil {
 		return errors.Join(fmt.Errorf("restore shard %d: something was committed meanwhile", s.id), r.stage.abort())
 	}
-	e, meta, types, err := s.open(r.stage.promote, Want{Base: base, Point: base})
+	e, meta, types, err := s.open(r.stage.promote, Want{Base: base, Point: base, Adopted: true})
 	if err != nil {
 		return r.reject(base, err)
 	}
+	meta.Application = s.set.options.Application // and on the disk with the next commit; until then a start fetches the base again
 	s.install(e, meta, types)
 	return nil
 }
