@@ -83,10 +83,22 @@ func OpenApplication(ctx context.Context, bucket Bucket, name string, opt Option
 
 func newApplication(ctx context.Context, bucket Bucket, name string, shards int, opt Options) (*Application, error) {
 	a := Application{Name: name, Shards: shards}
+	a.bucket, a.opt = bucket, opt
+	begun, err := a.Log().reached(ctx, 1)
+	if err != nil {
+		return nil, fmt.Errorf("create application %s: %w", name, err)
+	}
+	if begun {
+		if other, err := OpenApplication(ctx, bucket, name, opt); err == nil || !errors.Is(err, ErrNotFound) {
+			return other, err // created a moment ago
+		}
+		return nil, fmt.Errorf("%w: %w: there is a control log of %s and no application: a copy to here was interrupted; "+
+			"repeat stateway checkpoint copy with the same arguments, or delete everything below %s/ and start a new application", ErrApplication, ErrMoved, name, name)
+	}
 	if _, err := io.ReadFull(opt.Random, a.ID[:]); err != nil {
 		return nil, fmt.Errorf("draw the id of application %s: %w", name, err)
 	}
-	err := bucket.Create(ctx, applicationKey(name), a.encode())
+	err = bucket.Create(ctx, applicationKey(name), a.encode())
 	if err != nil && !errors.Is(err, ErrExists) && !errors.Is(err, ErrUnknownOutcome) {
 		return nil, fmt.Errorf("create application %s: %w", name, err)
 	}

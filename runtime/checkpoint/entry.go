@@ -9,13 +9,15 @@ import (
 )
 
 const (
-	entryMagic  = "stwylog\x01"
-	entryClaim  = 1
-	entryCommit = 2
-	maxContact  = 1024
+	entryMagic     = "stwylog\x01"
+	entryClaim     = 1
+	entryCommit    = 2
+	entryDeparture = 3
+	entryArrival   = 4
+	maxContact     = 1024
 )
 
-// Entry is one object of the control log: a claim or a manifest, never both.
+// Entry is one object of the control log: a claim, a manifest, or one end of a move; one of them.
 type Entry struct {
 	Number Number
 	// Age is time that has provably passed since the log began, measured by the leaders' own
@@ -24,6 +26,10 @@ type Entry struct {
 	Age      time.Duration
 	Claim    *Claim
 	Manifest *Manifest
+	// Departure ends a log from which the application has moved.
+	Departure *Move
+	// Arrival begins a generation in a log to which the application moves.
+	Arrival *Move
 }
 
 // Claim is how a process becomes leader. Its number is the generation that it begins.
@@ -38,20 +44,33 @@ type Claim struct {
 
 func (e *Entry) encode(id core.ApplicationID) []byte {
 	b := append([]byte(nil), entryMagic...)
-	if e.Claim != nil {
-		b = append(b, entryClaim)
-	} else {
-		b = append(b, entryCommit)
-	}
+	b = append(b, e.kind())
 	b = append(b, id[:]...)
 	b = binary.BigEndian.AppendUint64(b, uint64(e.Number))
 	b = binary.BigEndian.AppendUint64(b, uint64(e.Age.Milliseconds())) //nolint:gosec // not negative
-	if e.Claim != nil {
+	switch {
+	case e.Claim != nil:
 		b = e.Claim.append(b)
-	} else {
+	case e.Departure != nil:
+		b = e.Departure.append(b)
+	case e.Arrival != nil:
+		b = e.Arrival.append(b)
+	default:
 		b = e.Manifest.append(b)
 	}
 	return appendCRC(b, 0)
+}
+
+func (e *Entry) kind() byte {
+	switch {
+	case e.Claim != nil:
+		return entryClaim
+	case e.Departure != nil:
+		return entryDeparture
+	case e.Arrival != nil:
+		return entryArrival
+	}
+	return entryCommit
 }
 
 // decodeEntry reads the object key, which must be number n of the log of application id.
@@ -78,6 +97,10 @@ func decodeEntry(key string, b []byte, id core.ApplicationID, n Number) (*Entry,
 		e.Claim = decodeClaim(d, n)
 	case kind == entryCommit:
 		e.Manifest = decodeManifest(d, n)
+	case kind == entryDeparture:
+		e.Departure = decodeMove(d, n)
+	case kind == entryArrival:
+		e.Arrival = decodeMove(d, n)
 	default:
 		d.fail("kind of entry %d is unknown", kind)
 	}
@@ -110,11 +133,21 @@ func decodeClaim(d *decoder, n Number) *Claim {
 }
 
 func (e *Entry) validate() error {
-	if (e.Claim == nil) == (e.Manifest == nil) {
-		return fmt.Errorf("control log entry must be either a claim or a manifest")
+	kinds := 0
+	for _, is := range []bool{e.Claim != nil, e.Manifest != nil, e.Departure != nil, e.Arrival != nil} {
+		if is {
+			kinds++
+		}
 	}
-	if e.Claim != nil && len(e.Claim.Contact) > maxContact {
+	switch {
+	case kinds != 1:
+		return fmt.Errorf("control log entry must be one of claim, manifest, departure and arrival")
+	case e.Claim != nil && len(e.Claim.Contact) > maxContact:
 		return fmt.Errorf("claim's contact has %d bytes, at most %d", len(e.Claim.Contact), maxContact)
+	case e.Departure != nil:
+		return e.Departure.validate()
+	case e.Arrival != nil:
+		return e.Arrival.validate()
 	}
 	return nil
 }

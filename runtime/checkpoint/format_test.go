@@ -29,6 +29,19 @@ func sampleClaim() *checkpoint.Entry {
 	}}
 }
 
+func sampleDeparture() *checkpoint.Entry {
+	return &checkpoint.Entry{Number: 21, Age: 4 * time.Second, Departure: &checkpoint.Move{
+		Nonce: 0xfeedbeef, Time: 1_700_000_002_000, Restores: 19, From: "file:///var/lib/stateway/bucket", To: "s3://shop-state/prod",
+	}}
+}
+
+func sampleArrival() *checkpoint.Entry {
+	e := sampleDeparture()
+	e.Number, e.Age, e.Departure, e.Arrival = 1, 0, nil, e.Departure
+	e.Arrival.Restores = 0
+	return e
+}
+
 func sampleDelta() *checkpoint.Entry {
 	return &checkpoint.Entry{Number: 19, Age: 3 * time.Second, Manifest: &checkpoint.Manifest{
 		Checkpoint: 8, Lineage: checkpoint.Lineage{Generation: 17, Nonce: 0xfeedface}, Prev: 18, FullNumber: 18, Time: 1_700_000_001_000, Shards: 4,
@@ -62,7 +75,7 @@ func TestGolden(t *testing.T) {
 	app := checkpoint.Application{Name: "shop", ID: testID, Shards: 64}
 	for name, b := range map[string][]byte{
 		"application": app.Encode(), "claim": sampleClaim().Encode(testID), "delta": sampleDelta().Encode(testID),
-		"full": sampleFull().Encode(testID),
+		"full": sampleFull().Encode(testID), "departure": sampleDeparture().Encode(testID), "arrival": sampleArrival().Encode(testID),
 	} {
 		path := filepath.Join("testdata", name+".hex")
 		if *update {
@@ -121,7 +134,7 @@ func TestEntriesRoundTrip(t *testing.T) {
 		Checkpoint: 1, Lineage: checkpoint.Lineage{Generation: 1}, FullNumber: 2, Full: true, Shards: 1,
 		Reigns: []checkpoint.ReignStart{{Lineage: checkpoint.Lineage{Generation: 1}, First: 1}},
 	}}
-	for _, e := range []*checkpoint.Entry{sampleClaim(), sampleDelta(), sampleFull(), empty, {Number: 1, Claim: &checkpoint.Claim{}}} {
+	for _, e := range []*checkpoint.Entry{sampleClaim(), sampleDelta(), sampleFull(), sampleDeparture(), sampleArrival(), empty, {Number: 1, Claim: &checkpoint.Claim{}}} {
 		got, err := checkpoint.DecodeEntryAs("key", e.Encode(testID), testID, e.Number)
 		if err != nil {
 			t.Fatalf("%+v: %v", e, err)
@@ -151,6 +164,8 @@ func TestEveryFlippedByteIsFound(t *testing.T) {
 		"claim":       {sampleClaim().Encode(testID), decodeEntry(17)},
 		"delta":       {sampleDelta().Encode(testID), decodeEntry(19)},
 		"full":        {sampleFull().Encode(testID), decodeEntry(20)},
+		"departure":   {sampleDeparture().Encode(testID), decodeEntry(21)},
+		"arrival":     {sampleArrival().Encode(testID), decodeEntry(1)},
 	} {
 		if err := c.decode(c.good); err != nil {
 			t.Fatalf("%s: %v", name, err)

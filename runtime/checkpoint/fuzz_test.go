@@ -21,7 +21,7 @@ func resealed(b []byte) []byte {
 }
 
 func FuzzEntry(f *testing.F) {
-	for _, e := range []*checkpoint.Entry{sampleClaim(), sampleDelta(), sampleFull()} {
+	for _, e := range []*checkpoint.Entry{sampleClaim(), sampleDelta(), sampleFull(), sampleDeparture(), sampleArrival()} {
 		f.Add(e.Encode(testID), uint64(e.Number))
 	}
 	f.Fuzz(func(t *testing.T, b []byte, n uint64) {

@@ -122,8 +122,13 @@ func (l *Log) FindTail(ctx context.Context, hint Number) (Tail, error) {
 
 // last is the last manifest at or below the entry.
 func (e *Entry) last() Number {
-	if e.Claim != nil {
+	switch {
+	case e.Claim != nil:
 		return e.Claim.Restores
+	case e.Departure != nil:
+		return e.Departure.Restores
+	case e.Arrival != nil:
+		return e.Arrival.Restores
 	}
 	return e.Number
 }

@@ -22,7 +22,7 @@ var (
 // nobody appended since: well below the 24 hours for which the log is kept.
 const proofLasts = time.Hour
 
-// Reign appends to the control log: a claim, then manifests, until it is deposed. It belongs to one
+// Reign appends to the control log: a claim, then manifests, until it is deposed; or the entries of a move. It belongs to one
 // goroutine.
 //
 //	tail, err := log.FindTail(ctx, hint)
@@ -108,10 +108,21 @@ func (r *Reign) stamp(e Entry) (*Entry, error) {
 		return nil, err
 	}
 	e.Number, e.Age = r.tail+1, r.Age()
-	if e.Claim != nil {
+	switch {
+	case e.Claim != nil:
 		c := *e.Claim
 		c.Restores = r.restores
 		e.Claim = &c
+		return &e, nil
+	case e.Departure != nil:
+		d := *e.Departure
+		d.Restores = r.restores
+		e.Departure = &d
+		return &e, nil
+	case e.Arrival != nil:
+		a := *e.Arrival
+		a.Restores = r.restores
+		e.Arrival = &a
 		return &e, nil
 	}
 	m := *e.Manifest
@@ -242,6 +253,9 @@ func (r *Reign) win() *Entry {
 	r.restores = p.entry.last()
 	if c := p.entry.Claim; c != nil {
 		r.lineage = Lineage{Generation: core.Generation(p.entry.Number), Nonce: c.Nonce}
+	}
+	if a := p.entry.Arrival; a != nil {
+		r.lineage = Lineage{Generation: core.Generation(p.entry.Number), Nonce: a.Nonce}
 	}
 	return p.entry
 }

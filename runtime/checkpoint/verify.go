@@ -83,38 +83,8 @@ func (a *Application) VerifyState(ctx context.Context, s *State) (Report, error)
 }
 
 func (a *Application) verifySegment(ctx context.Context, s *Segment, r *Report) error {
-	key := a.key(s.Name)
-	b, err := a.bucket.ReadRange(ctx, key, 0, s.Length)
-	if errors.Is(err, ErrNotFound) || errors.Is(err, ErrRange) {
-		return damaged(key, 0, "the manifest names it with %d bytes: %v", s.Length, err)
-	}
-	if err != nil {
+	if _, err := a.readSegment(ctx, s); err != nil {
 		return err
-	}
-	for i := range s.Sections {
-		ref := &s.Sections[i]
-		section, err := decodeSection(key, b[ref.Offset:][:ref.Length], ref, s.Checkpoint)
-		if err != nil {
-			return err
-		}
-		section.Release()
-	}
-	generation, whole, err := decodeSegmentFrame(key, b, a.ID)
-	if err != nil {
-		return err
-	}
-	named, _ := parseObjectName(s.Name)
-	if generation != named || whole.Checkpoint != s.Checkpoint || whole.Node != s.Node {
-		return damaged(key, 0, "it is of generation %d, checkpoint %d, node %d, the manifest says %d, %d, %d",
-			generation, whole.Checkpoint, whole.Node, named, s.Checkpoint, s.Node)
-	}
-	for i := range s.Sections {
-		if got, ok := whole.Section(s.Sections[i].Shard); !ok || got != s.Sections[i] {
-			return damaged(key, 0, "its index and the manifest do not agree about shard %d", s.Sections[i].Shard)
-		}
-	}
-	if whole.Checksum != s.Checksum {
-		return damaged(key, 0, "checksum of the object is %08x, the manifest says %08x", whole.Checksum, s.Checksum)
 	}
 	r.Segments++
 	r.Sections += len(s.Sections)
@@ -123,4 +93,42 @@ func (a *Application) verifySegment(ctx context.Context, s *Segment, r *Report) 
 		r.Rows += s.Sections[i].Rows
 	}
 	return nil
+}
+
+// readSegment reads a whole segment and checks everything in it.
+func (a *Application) readSegment(ctx context.Context, s *Segment) ([]byte, error) {
+	key := a.key(s.Name)
+	b, err := a.bucket.ReadRange(ctx, key, 0, s.Length)
+	if errors.Is(err, ErrNotFound) || errors.Is(err, ErrRange) {
+		return nil, damaged(key, 0, "the manifest names it with %d bytes: %v", s.Length, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	for i := range s.Sections {
+		ref := &s.Sections[i]
+		section, err := decodeSection(key, b[ref.Offset:][:ref.Length], ref, s.Checkpoint)
+		if err != nil {
+			return nil, err
+		}
+		section.Release()
+	}
+	generation, whole, err := decodeSegmentFrame(key, b, a.ID)
+	if err != nil {
+		return nil, err
+	}
+	named, _ := parseObjectName(s.Name)
+	if generation != named || whole.Checkpoint != s.Checkpoint || whole.Node != s.Node {
+		return nil, damaged(key, 0, "it is of generation %d, checkpoint %d, node %d, the manifest says %d, %d, %d",
+			generation, whole.Checkpoint, whole.Node, named, s.Checkpoint, s.Node)
+	}
+	for i := range s.Sections {
+		if got, ok := whole.Section(s.Sections[i].Shard); !ok || got != s.Sections[i] {
+			return nil, damaged(key, 0, "its index and the manifest do not agree about shard %d", s.Sections[i].Shard)
+		}
+	}
+	if whole.Checksum != s.Checksum {
+		return nil, damaged(key, 0, "checksum of the object is %08x, the manifest says %08x", whole.Checksum, s.Checksum)
+	}
+	return b, nil
 }

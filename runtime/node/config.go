@@ -21,6 +21,9 @@ type Config struct {
 	FS vfs.FS
 	// Bucket is the only durable thing. Required.
 	Bucket checkpoint.Bucket
+	// OpenBucket opens the bucket from which the application was being moved to Bucket when that was interrupted, to see whether
+	// it has ended there. Nil: it does not start until the copy was repeated.
+	OpenBucket checkpoint.OpenBucket
 	// Application names the application in the bucket. Required.
 	Application string
 	// Shards is fixed when the application is created. Zero means 64, or whatever an existing application has.

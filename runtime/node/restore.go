@@ -61,18 +61,10 @@ func (g *generation) restoreError(ctx context.Context, id core.ShardID, err erro
 	if tailErr != nil || tail.Entry == nil {
 		return err
 	}
-	if last := generationOf(tail); last != g.id {
+	if last := tail.Entry.Generation(); last != g.id {
 		return errors.Join(ErrDeposed, fmt.Errorf("generation %d began while generation %d restored", last, g.id), err)
 	}
 	return err
-}
-
-// generationOf is the generation under which the log's last entry was appended.
-func generationOf(tail checkpoint.Tail) core.Generation {
-	if tail.Entry.Claim != nil {
-		return core.Generation(tail.Number)
-	}
-	return tail.Entry.Manifest.Lineage.Generation
 }
 
 // restoreShard makes the store of a shard hold the restore point: what lies on the disk and the newer segments, or the base and

@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strconv"
@@ -21,11 +22,14 @@ func retryable(err error) bool {
 
 // standby waits until it may claim. It knows the log's tail, and looks whether something was appended.
 type standby struct {
-	node   *Node
-	log    *checkpoint.Log
+	log     *checkpoint.Log
+	lease   time.Duration
+	dataDir [16]byte              // that we have locked; zero for none
+	open    checkpoint.OpenBucket // of an application that moves; may be nil
+
 	tail   checkpoint.Tail
 	seen   checkpoint.Looked // the last look behind tail
-	leader *checkpoint.Claim // under which tail was appended; nil if the log is empty or the claim was cut off
+	leader *checkpoint.Entry // under which tail was appended; nil if the log is empty or the claim was cut off
 	knows  bool              // tail and leader are known
 	moved  time.Time         // when tail was found
 	copied bool              // the leader lives, and has a data directory with the id of ours
@@ -37,7 +41,7 @@ type standby struct {
 // for a sign of life by a claim of ours only after that time. Beside a leader that is idle it looks at the log once in a lease time, beside a
 // busy one more often.
 func (n *Node) awaitClaim(ctx context.Context, log *checkpoint.Log) (checkpoint.Tail, error) {
-	s := &standby{node: n, log: log}
+	s := &standby{log: log, lease: n.cfg.Lease, dataDir: n.set.ID(), open: n.cfg.OpenBucket}
 	said := false
 	for {
 		may, err := s.look(ctx)
@@ -68,9 +72,9 @@ func (n *Node) awaitClaim(ctx context.Context, log *checkpoint.Log) (checkpoint.
 // pause is the time until the next look. A log that was written to in the last lease time is looked at often, so that its silence is noticed in time.
 func (s *standby) pause() time.Duration {
 	if s.silent {
-		return s.node.cfg.Lease
+		return s.lease
 	}
-	return max(s.node.cfg.Lease/8, time.Millisecond)
+	return max(s.lease/8, time.Millisecond)
 }
 
 // look looks at the log, and reports whether this process may claim above s.tail.
@@ -87,7 +91,7 @@ func (s *standby) look(ctx context.Context) (may bool, err error) {
 		s.knows = false
 		return s.find(ctx)
 	}
-	if time.Since(s.moved) < s.node.cfg.Lease {
+	if time.Since(s.moved) < s.lease {
 		return false, nil
 	}
 	s.silent = true
@@ -107,15 +111,23 @@ func (s *standby) find(ctx context.Context) (may bool, err error) {
 	if tail.Number == 0 {
 		return true, nil
 	}
-	s.leader, err = lastClaim(ctx, s.log, tail)
-	if err != nil && !errors.Is(err, checkpoint.ErrCut) {
-		return false, err // the bucket's trouble says nothing about the leader
-	}
-	s.knows = true
-	if s.leader == nil || s.leader.DataDir != s.node.set.ID() {
+	s.leader, err = s.log.Leader(ctx, tail)
+	if errors.Is(err, checkpoint.ErrCut) {
+		s.leader, s.knows = nil, true
 		return false, nil
 	}
-	return s.isDead(ctx, s.leader), nil
+	if err != nil {
+		return false, err // the bucket's trouble says nothing about the leader
+	}
+	if err := s.log.Startable(ctx, s.leader, s.open); err != nil {
+		return false, err
+	}
+	s.knows = true
+	c := s.leader.Claim
+	if c == nil {
+		return true, nil // nobody leads what has just moved
+	}
+	return c.DataDir == s.dataDir && s.dataDir != [16]byte{} && s.isDead(ctx, c), nil
 }
 
 // copyPatience is how long a process that has the last leader's data directory waits for an answer of that leader.
@@ -130,21 +142,35 @@ func (s *standby) isDead(ctx context.Context, c *checkpoint.Claim) bool {
 
 // mayTakeOver reports whether the leader of a log that stands still cannot be reached. If its claim was cut off the log, it has appended
 // nothing for the lease time, and that is all there is to know.
-func (s *standby) mayTakeOver(ctx context.Context) bool {
-	c := s.leader
-	return c == nil || c.Contact == "" || !answers(ctx, c.Contact, c.Nonce, s.node.cfg.Lease)
+func (s *standby) mayTakeOver(ctx context.Context) bool { return s.leader == nil || !s.answers(ctx) }
+
+// answers reports whether the leader can be reached.
+func (s *standby) answers(ctx context.Context) bool {
+	c := s.leader.Claim
+	return c != nil && c.Contact != "" && answers(ctx, c.Contact, c.Nonce, s.lease)
 }
 
-// lastClaim is the claim under which the log's last entry was appended.
-func lastClaim(ctx context.Context, log *checkpoint.Log, tail checkpoint.Tail) (*checkpoint.Claim, error) {
-	if tail.Entry.Claim != nil {
-		return tail.Entry.Claim, nil
+// ErrLed: another process leads the application.
+var ErrLed = errors.New("a process leads this application")
+
+// AwaitVacancy returns the tail of a log once a process that is no node may claim above it: when it has stood still for the lease time. If
+// somebody leads, that is an ErrLed. Open opens the bucket from which an application moves to this one; nil if it cannot.
+func AwaitVacancy(ctx context.Context, log *checkpoint.Log, lease time.Duration, open checkpoint.OpenBucket) (checkpoint.Tail, error) {
+	s := &standby{log: log, lease: lease, open: open}
+	if vacant, err := s.find(ctx); vacant || err != nil {
+		return s.tail, err
 	}
-	e, err := log.Read(ctx, checkpoint.Number(tail.Entry.Manifest.Lineage.Generation))
-	if err != nil {
-		return nil, err
+	if s.leader != nil && s.answers(ctx) {
+		return s.tail, fmt.Errorf("%w: it answers at %s: end it first", ErrLed, s.leader.Claim.Contact)
 	}
-	return e.Claim, nil
+	if !sleep(ctx, lease) {
+		return s.tail, ctx.Err()
+	}
+	seen, err := log.NextLook(s.tail, s.seen).Do(ctx)
+	if err == nil && seen.Reached {
+		err = fmt.Errorf("%w: it has appended number %d to the control log a moment ago: end it first", ErrLed, seen.Number)
+	}
+	return s.tail, err
 }
 
 // NonceHeader names the header in which /healthz tells the nonce of the process that leads.

@@ -9,12 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cockroachdb/pebble/v2/vfs"
-
 	"github.com/stateway/stateway/runtime/checkpoint"
 	"github.com/stateway/stateway/runtime/checkpoint/membucket"
 	"github.com/stateway/stateway/runtime/core"
-	"github.com/stateway/stateway/runtime/shard"
 )
 
 // testApplication is an application in a bucket whose reads below control/ fail while broken is set.
@@ -39,7 +36,6 @@ func testApplication(t *testing.T, broken *bool) *checkpoint.Application {
 func TestTroubleOfTheBucketIsNoSilenceOfTheLeader(t *testing.T) {
 	broken := false
 	app := testApplication(t, &broken)
-	n := &Node{cfg: Config{Log: slog.New(slog.DiscardHandler), Lease: time.Nanosecond}, set: testSet(t, app)}
 	log := app.Log()
 	first, err := log.FindTail(t.Context(), 0)
 	if err != nil {
@@ -49,7 +45,7 @@ func TestTroubleOfTheBucketIsNoSilenceOfTheLeader(t *testing.T) {
 	if _, err := log.NewReign(first).Append(t.Context(), checkpoint.Entry{Claim: claim}); err != nil {
 		t.Fatal(err)
 	}
-	s := &standby{node: n, log: log}
+	s := &standby{log: log, lease: time.Nanosecond}
 	broken = true
 	for range 3 {
 		if may, err := s.look(t.Context()); may || err == nil {
@@ -64,20 +60,6 @@ func TestTroubleOfTheBucketIsNoSilenceOfTheLeader(t *testing.T) {
 	if may, err := s.look(t.Context()); !may || err != nil {
 		t.Errorf("may claim: %v, error %v, want to take over from a leader that left no contact", may, err)
 	}
-}
-
-func testSet(t *testing.T, app *checkpoint.Application) *shard.Set {
-	t.Helper()
-	set, err := shard.Open(shard.Options{Dir: "/data", FS: vfs.NewMem(), Application: app.ID, Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := set.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return set
 }
 
 // The restore point is read again when the bucket has trouble right after the claim has won.
@@ -131,8 +113,7 @@ func TestStandbyAsksOnceInALeaseTime(t *testing.T) {
 	if _, err := reign.Append(t.Context(), claim); err != nil {
 		t.Fatal(err)
 	}
-	n := &Node{cfg: Config{Log: slog.New(slog.DiscardHandler), Lease: time.Second}, set: testSet(t, app)}
-	s := &standby{node: n, log: log}
+	s := &standby{log: log, lease: time.Second}
 	if may, err := s.look(t.Context()); may || err != nil {
 		t.Fatalf("may claim: %v, error %v, beside a leader of which nothing is known yet", may, err)
 	}
@@ -143,14 +124,14 @@ func TestStandbyAsksOnceInALeaseTime(t *testing.T) {
 		if may, err := s.look(t.Context()); may || err != nil {
 			t.Fatalf("may claim: %v, error %v, beside a leader that lives", may, err)
 		}
-		if requests != 1 || s.pause() != n.cfg.Lease {
+		if requests != 1 || s.pause() != s.lease {
 			t.Fatalf("look %d: %d requests, the next after %s; want one in a lease time", i, requests, s.pause())
 		}
 	}
 	if _, err := reign.Append(t.Context(), claim); err != nil {
 		t.Fatal(err)
 	}
-	if may, err := s.look(t.Context()); may || err != nil || s.tail.Number != 2 || s.pause() >= n.cfg.Lease {
+	if may, err := s.look(t.Context()); may || err != nil || s.tail.Number != 2 || s.pause() >= s.lease {
 		t.Errorf("may claim: %v, error %v, tail %d, the next look after %s", may, err, s.tail.Number, s.pause())
 	}
 	leads.Close()
