@@ -76,6 +76,7 @@ func (c *call) answered(out *kinesis.PutRecordsOutput, now time.Time, res *answe
 	st := c.st
 	st.fails, st.waitUntil = 0, time.Time{}
 	st.broken, st.brokenFor = nil, 0
+	touched := c.shards()   // now, because a queue that is empty is used for another key
 	var full, sick []*shard // which did not take all: throttled, or failing
 	takes := c.takes
 	stale := false
@@ -100,7 +101,7 @@ func (c *call) answered(out *kinesis.PutRecordsOutput, now time.Time, res *answe
 		}
 		takes = takes[p.takes:]
 	}
-	c.judge(full, sick, now)
+	st.judge(touched, full, sick, now)
 	if stale {
 		st.stale(now)
 	}
@@ -122,20 +123,25 @@ func (st *stream) belongs(k *keyQueue, id string) bool {
 	return st.mapped && k.shard.id == id
 }
 
-// judge makes shards wait that did not take all; the others start anew.
-func (c *call) judge(full, sick []*shard, now time.Time) {
-	pause := c.st.sink.opts.shortPause()
+// shards are those that the call's queues belong to.
+func (c *call) shards() (list []*shard) {
 	for _, t := range c.takes {
-		if sh := t.key.shard; sh != nil && !slices.Contains(full, sh) && !slices.Contains(sick, sh) {
-			sh.fails = 0
-		}
+		list = include(list, t.key.shard)
 	}
-	for _, sh := range full {
-		sh.refused(now, true, pause)
-	}
-	for _, sh := range sick {
-		if !slices.Contains(full, sh) {
+	return list
+}
+
+// judge makes shards wait that did not take all; the others of those touched start anew.
+func (st *stream) judge(touched, full, sick []*shard, now time.Time) {
+	pause := st.sink.opts.shortPause()
+	for _, sh := range touched {
+		switch {
+		case slices.Contains(full, sh):
+			sh.refused(now, true, pause)
+		case slices.Contains(sick, sh):
 			sh.refused(now, false, pause)
+		default:
+			sh.fails = 0
 		}
 	}
 }
@@ -182,12 +188,9 @@ func (c *call) failed(err error, now time.Time, res *answers) {
 	switch {
 	case st.sink.closed:
 	case class == awsclient.Throttled:
-		var full []*shard
-		for _, t := range c.takes {
-			full = include(full, t.key.shard)
-		}
 		st.stats.Throttles += uint64(len(c.entries))
-		c.judge(full, nil, now)
+		all := c.shards()
+		st.judge(all, all, nil, now)
 	case class == awsclient.Invalid:
 		c.invalid(err, res)
 		return

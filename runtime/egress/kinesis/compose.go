@@ -112,7 +112,7 @@ func (c *call) addAggregate(sh *shard) bool {
 			}
 			size += more
 		}
-		if n == 0 || k.suspect > 0 && k.suspect < len(c.puts) {
+		if n == 0 || k.suspect == 1 || k.suspect > 0 && k.suspect < len(c.puts) {
 			sh.putBack(k)
 			return true
 		}

@@ -129,6 +129,36 @@ func TestThrottledShardDoesNotSlowOthers(t *testing.T) {
 	})
 }
 
+// A pause grows with failures in a row, and with those alone.
+func TestPausesStartAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(1)
+		f.create("s", 1)
+		calls := 0
+		f.entryErr = func(string) string {
+			if calls++; calls%4 == 1 || calls%4 == 2 { // it is asked twice about a record that is not taken
+				return "InternalFailure"
+			}
+			return ""
+		}
+		o := options(f)
+		o.Random = func() float64 { return 0.999 }
+		m := emit(t, o)
+		for i := range 40 {
+			name := fmt.Sprint(i)
+			sent := time.Since(m.from)
+			m.send([]egress.Record{record(t, "s", name, "", "x")}, name)
+			pass(10 * time.Second)
+			if took := m.when[name] - sent; took > 100*time.Millisecond {
+				t.Fatalf("record %d took %v", i, took)
+			}
+		}
+		if st := m.stats("s"); st.Retries < 10 || st.Throttles != 0 {
+			t.Errorf("stats %+v", st)
+		}
+	})
+}
+
 func TestCallsAreFull(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(1)

@@ -234,7 +234,7 @@ type line struct {
 func (l *line) len() int { return len(l.list) - l.head }
 
 func (l *line) push(k *keyQueue) {
-	if l.head > 0 && len(l.list) == cap(l.list) {
+	if len(l.list) == cap(l.list) && l.head >= max(len(l.list)/2, 1) {
 		n := copy(l.list, l.list[l.head:])
 		clear(l.list[n:])
 		l.list, l.head = l.list[:n], 0
