@@ -91,7 +91,7 @@ func (s *Service) stream(w http.ResponseWriter, r *http.Request, body []byte) {
 		refuse(w, err)
 		return
 	}
-	defer sub.Close()
+	defer sub.Close() //nolint:errcheck // nothing of it is kept
 	w.Header().Set("Content-Type", "application/vnd.amazon.eventstream")
 	encoder := eventstream.NewEncoder()
 	send := func(kind string, payload []byte) {

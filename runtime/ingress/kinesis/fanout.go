@@ -29,6 +29,7 @@ type subscriber struct {
 	arn      string // of the consumer
 	after    string // sequence number to go on after, if all before it was put; else the position counts
 	failures int    // in a row
+	worked   bool   // an event came
 }
 
 // fanOut reads by SubscribeToShard, one subscription after the other.
@@ -150,7 +151,7 @@ func (s *subscriber) event(ctx context.Context, event types.SubscribeToShardEven
 		s.after = ""
 		return err
 	}
-	s.failures = 0
+	s.failures, s.worked = 0, true
 	s.after = aws.ToString(e.Value.ContinuationSequenceNumber)
 	if err := s.idle(ctx, s.in.opts.Now(), aws.ToInt64(e.Value.MillisBehindLatest)); err != nil {
 		return err
@@ -181,7 +182,7 @@ func (s *subscriber) failed(ctx context.Context, err error) error {
 		pause.Base = time.Second // Subscribing is possible five times a second for a consumer.
 	case class == awsclient.Invalid && s.after != "":
 		s.after = ""
-	case s.in.opts.Mode == Auto && (class == awsclient.Denied || class == awsclient.Unknown):
+	case s.in.opts.Mode == Auto && !s.worked && (class == awsclient.Denied || class == awsclient.Unknown):
 		return s.stream.consumer.refuse(s.in.explain(s.stream, "SubscribeToShard", err))
 	case !class.Retry():
 		return s.refused(ctx, s.in.explain(s.stream, "SubscribeToShard", err))

@@ -37,7 +37,7 @@ func TestLossIsToldOrAccepted(t *testing.T) {
 		time.Sleep(20 * time.Hour)
 		later := sequence(service, 6, 8)
 		sleepNode(t, n, plain(service), 10*time.Hour)
-		time.Sleep(time.Minute)
+		time.Sleep(time.Minute + n.pauses/2)
 		n.expect(t, want)
 		err := n.failure()
 		if !errors.Is(err, ingress.ErrTruncated) {

@@ -12,8 +12,10 @@ import (
 	"github.com/stateway/stateway/runtime/ingress/kinesis/lineage"
 )
 
-// listAtOnce is how many streams are listed at a time.
-const listAtOnce = 8
+const (
+	listAtOnce = 8         // streams
+	dateMargin = time.Hour // a startup date that falls out of the history so soon is taken for one that lies before it
+)
 
 // Partitions lists the shards that may be read and the tombstones of ended ones, named stream/shard; package lineage has
 // the rules. A stream that cannot be listed keeps what is known of it and is logged; only if none can be listed is that
@@ -109,13 +111,13 @@ func (g *Ingress) start(ctx context.Context, st *stream, now time.Time) (lineage
 	if err != nil {
 		return lineage.Start{}, fmt.Errorf("list the shards that were open at %s: %w", date.UTC().Format(time.RFC3339), err)
 	}
-	seen := date
-	if horizon := now.Add(-st.retention(ctx, g)); horizon.After(date) {
-		g.opts.Log.Warn("kinesis ingress: the startup date is older than what the stream keeps: reading begins with the oldest record",
+	start := lineage.Start{Kind: lineage.Date, Time: date.UnixMilli(), Seen: date.UnixMilli(), Covering: covering}
+	if horizon := now.Add(-st.retention(ctx, g)); date.Before(horizon.Add(dateMargin)) {
+		g.opts.Log.Warn("kinesis ingress: the stream's history begins at the startup date or later: reading begins with the oldest record",
 			"stream", st.name, "date", date, "oldest", horizon)
-		seen = horizon
+		start.Seen = 0
 	}
-	return lineage.Start{Kind: lineage.Date, Time: date.UnixMilli(), Seen: seen.UnixMilli(), Covering: covering}, nil
+	return start, nil
 }
 
 // listed logs what became of listing a stream, when it changes.

@@ -95,7 +95,7 @@ func (p *poller) answered(ctx context.Context, out *kinesis.GetRecordsOutput, si
 		return err
 	}
 	behind := aws.ToInt64(out.MillisBehindLatest)
-	p.pace.answered(size)
+	p.pace.answered(size - int64(len(out.Records))*recordOverhead)
 	p.expect(size, behind)
 	if err := p.idle(ctx, p.serverTime(out.ResultMetadata), behind); err != nil {
 		return err
