@@ -16,12 +16,12 @@ import (
 func newCheckpoint() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "checkpoint",
-		Short: "Look at an application's checkpoints in the bucket",
-		Long:  "These commands read the bucket. They need no node, change nothing, and can be run beside a node.",
+		Short: "Look at an application's checkpoints in the bucket, or move it to another",
+		Long:  "These commands read the bucket. They need no node, change nothing, and can be run beside a node; but copy moves the application.",
 		Args:  cobra.ArbitraryArgs,
 		RunE:  group,
 	}
-	cmd.AddCommand(newCheckpointList(), newCheckpointShow(), newCheckpointVerify())
+	cmd.AddCommand(newCheckpointList(), newCheckpointShow(), newCheckpointVerify(), newCheckpointCopy())
 	return cmd
 }
 

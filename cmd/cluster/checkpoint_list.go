@@ -15,7 +15,7 @@ import (
 // logEntry is one line of checkpoint list.
 type logEntry struct {
 	Number     checkpoint.Number `json:"number"` // in the control log
-	Kind       string            `json:"kind"`   // checkpoint or claim
+	Kind       string            `json:"kind"`   // checkpoint, claim, departure or arrival
 	Generation core.Generation   `json:"generation"`
 	Checkpoint core.CheckpointID `json:"checkpoint,omitempty"`
 	Time       time.Time         `json:"time"`
@@ -26,6 +26,9 @@ type logEntry struct {
 	BaseBytes    int64  `json:"baseBytes,omitempty"` // of refreshed bases, files that were there before included
 	// Of a claim: who it was.
 	Contact string `json:"contact,omitempty"`
+	// Of the ends of a move: from where to where.
+	From string `json:"from,omitempty"`
+	To   string `json:"to,omitempty"`
 }
 
 func newCheckpointList() *cobra.Command {
@@ -75,6 +78,12 @@ func listed(e *checkpoint.Entry) logEntry {
 			Time: clockTime(c.Time), Contact: c.Contact,
 		}
 	}
+	if m := e.Departure; m != nil {
+		return logEntry{Number: e.Number, Kind: "departure", Time: clockTime(m.Time), From: m.From, To: m.To}
+	}
+	if m := e.Arrival; m != nil {
+		return logEntry{Number: e.Number, Kind: "arrival", Generation: e.Generation(), Time: clockTime(m.Time), From: m.From, To: m.To}
+	}
 	m := e.Manifest
 	l := logEntry{
 		Number: e.Number, Kind: "checkpoint", Generation: m.Lineage.Generation, Checkpoint: m.Checkpoint,
@@ -111,11 +120,16 @@ func printLog(w io.Writer, list []logEntry) error {
 		if l.BaseBytes > 0 {
 			size += fmt.Sprintf(" + %d in bases", l.BaseBytes)
 		}
-		if l.Kind == "claim" {
-			what, changed, size = "claim", "-", "-"
-			if l.Contact != "" {
-				what += " of " + shown(l.Contact)
-			}
+		if l.Kind != "checkpoint" {
+			what, changed, size = l.Kind, "-", "-"
+		}
+		switch {
+		case l.Contact != "":
+			what += " of " + shown(l.Contact)
+		case l.Kind == "departure":
+			what += " to " + shown(l.To)
+		case l.Kind == "arrival":
+			what += " from " + shown(l.From)
 		}
 		rows = append(rows, []string{
 			strconv.FormatUint(uint64(l.Number), 10), strconv.FormatUint(uint64(l.Generation), 10), shownTime(&l.Time), what, changed, size,
