@@ -79,7 +79,7 @@ func runNode(ctx context.Context, o *runOptions, files []string, stderr io.Write
 		return fmt.Errorf("listen for the admin server (--admin): %w", err)
 	}
 	n, err := node.New(node.Config{
-		Data: o.data, Bucket: bucket, Application: o.application, Shards: o.shards, Workers: o.workerCount(),
+		Data: o.data, Bucket: bucket, OpenBucket: openURL, Application: o.application, Shards: o.shards, Workers: o.workerCount(),
 		CheckpointEvery: o.checkpointEvery, Lease: o.lease, Memory: int64(o.memory),
 		Contact: contact(listener.Addr()), Log: log,
 		Module: application.Fingerprint(app), Parts: parts, AllowDropped: o.allowDropped,
