@@ -25,6 +25,7 @@ const longestID = 32 + 1 + 10 + 1 + 20 + 1 + 20 + 2 + 20
 type renderer struct {
 	opts   Options
 	source string // of CloudEvents
+	longID string // longestID bytes
 }
 
 func newRenderer(o Options) renderer {
@@ -32,7 +33,11 @@ func newRenderer(o Options) renderer {
 	for i := range parts {
 		parts[i] = url.PathEscape(parts[i])
 	}
-	return renderer{opts: o, source: "stateway:" + o.Application.String() + "/" + strings.Join(parts, "/")}
+	return renderer{
+		opts:   o,
+		source: "stateway:" + o.Application.String() + "/" + strings.Join(parts, "/"),
+		longID: strings.Repeat("0", longestID),
+	}
 }
 
 // Validate reports what Kinesis would never take.
@@ -52,6 +57,9 @@ func (r *renderer) Validate(typename string, value []byte) error {
 			return fmt.Errorf("explicit hash key %.50q: %w", p.ExplicitHashKey, err)
 		}
 	}
+	if r.opts.Envelope != EnvelopeNone && (len(p.Typename) > envelope.MaxText || !utf8.ValidString(p.Typename)) {
+		return fmt.Errorf("a typename of %d bytes, beginning %.50q: an envelope holds %d bytes of UTF-8", len(p.Typename), p.Typename, envelope.MaxText)
+	}
 	return r.validateSize(&p)
 }
 
@@ -64,7 +72,7 @@ func (r *renderer) validateSize(p *egress.Payload) error {
 
 // largest is the size of a record with the longest id there is.
 func (r *renderer) largest(p egress.Payload) int {
-	id := strings.Repeat("0", longestID)
+	id := r.longID
 	if p.Key == "" {
 		p.Key = id // the rule's keys are not longer
 	}

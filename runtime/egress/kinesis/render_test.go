@@ -112,6 +112,8 @@ func TestValidate(t *testing.T) {
 		{"the ARN of something else", kinesis.Options{}, record(t, "arn:aws:s3:::s", "k", "", "x"), "want a stream's name"},
 		{"a value without stream", kinesis.Options{}, egress.Record{Typename: "a/b"}, "a value of type a/b names no stream, and the egress has no default"},
 		{"a value with a default", kinesis.Options{Stream: "s"}, egress.Record{Typename: "a/b"}, ""},
+		{"a typename that no envelope holds", kinesis.Options{Stream: "s", Envelope: kinesis.EnvelopeStateway}, egress.Record{Typename: strings.Repeat("t", 1<<16+1)}, "a typename of 65537 bytes"},
+		{"a typename that is no text", kinesis.Options{Stream: "s", Envelope: kinesis.EnvelopeCloudEvents}, egress.Record{Typename: "\xff"}, "a typename of 1 bytes"},
 		{"a record cut short", kinesis.Options{Stream: "s"}, egress.Record{Typename: egress.TypeKinesisRecord, Value: []byte{0x0a, 9}}, "record for Kinesis"},
 	}
 	for _, tt := range tests {
