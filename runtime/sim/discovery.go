@@ -75,11 +75,16 @@ func (d *discovery) look() {
 	}
 }
 
-// start is where a stream of which nothing is known begins: with the first record, in one of the two ways to say so.
+// start is where a stream of which nothing is known begins: with what comes from now on, or with the first record, in one of the two ways
+// to say so.
 func (st *stream) start() lineage.Start {
-	if st.s.profile.fromDate {
-		begin := int64(start / 1000)
+	switch st.s.profile.start {
+	case lineage.Latest:
+		return lineage.Start{Kind: lineage.Latest, Time: int64(st.s.clock())}
+	case lineage.Date:
+		begin := start / 1000
 		return lineage.Start{Kind: lineage.Date, Time: begin, Seen: begin, Covering: st.covering()}
+	case lineage.Earliest:
 	}
 	return lineage.Start{Kind: lineage.Earliest}
 }

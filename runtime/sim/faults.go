@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/stateway/stateway/runtime/core"
+	"github.com/stateway/stateway/runtime/ingress/kinesis/lineage"
 )
 
 // Fault is a kind of thing that goes wrong, or of a rare thing that must go right.
@@ -71,6 +72,7 @@ const (
 	Aggregated
 	AggregateResumed
 	LoopTwice
+	BeforeStart
 	numFaults
 )
 
@@ -92,6 +94,7 @@ var faultNames = [numFaults]string{
 	ShardSplit: "stream's shard split", ShardsMerged: "stream's shards merged", ShardExpired: "stream's shard expired", ListOld: "stale list of shards",
 	ListTorn: "list of shards, half of it stale", ListThrottled: "list of shards throttled", StreamThrottled: "read of a shard throttled",
 	Aggregated: "aggregated record", AggregateResumed: "restart within an aggregated record", LoopTwice: "record of the stream egress written twice",
+	BeforeStart: "record of before the stream's start",
 }
 
 // String says what goes wrong.
@@ -148,10 +151,10 @@ type profile struct {
 	lease                  int64 // µs
 	nemesis                int64 // µs between faults, in the mean
 	tiny                   bool
-	window                 core.Millis // of dedupe; zero means the usual 24 hours
-	stream                 bool        // is read, too
-	reshard                int64       // µs between changes of its shards, in the mean
-	fromDate               bool        // it is read from the date of its beginning, not from its oldest record
+	window                 core.Millis       // of dedupe; zero means the usual 24 hours
+	stream                 bool              // is read, too
+	reshard                int64             // µs between changes of its shards, in the mean
+	start                  lineage.StartKind // of the stream
 	listOld, throttled     float64
 	flood                  bool // once, more timers and records in one shard than a read takes
 
@@ -214,7 +217,7 @@ func (s *Sim) drawProfile() {
 	}
 	if p.stream = s.chance(0.4); p.stream {
 		p.reshard = int64(100+s.rng.IntN(1000)) * 1000
-		p.listOld, p.throttled, p.fromDate = rate(0.6), rate(0.3), s.chance(0.5)
+		p.listOld, p.throttled, p.start = rate(0.6), rate(0.3), lineage.StartKind(s.rng.IntN(3)) //nolint:gosec // one of them
 	}
 	p.flood = !p.tiny && s.chance(0.02)
 	for i := range p.weights {

@@ -10,6 +10,7 @@ import (
 	"runtime/debug"
 
 	"github.com/stateway/stateway/runtime/core"
+	"github.com/stateway/stateway/runtime/ingress/kinesis/lineage"
 )
 
 // States that every function declares.
@@ -323,13 +324,15 @@ func (c *call) consume(m *core.Message) {
 	}
 }
 
-// checkOrder: what one sender sends to one receiver comes in order, without gaps, unless the endpoint gives messages up or an operator did.
+// checkOrder: what one sender sends to one receiver comes in order, without gaps, unless the endpoint gives messages up or an
+// operator did, or the stream was read from some time on.
 func (c *call) checkOrder(p *program, seq uint64, from uint32) {
 	if seq == 0 {
 		return
 	}
 	last := bump(&c.past.in, uint64(from))
-	gaps := c.inv.Target.Type == functionTypes[2] || c.s.model.gaps[c.inv.Target]
+	latest := last.n == 0 && from == fromStream && c.s.profile.start == lineage.Latest
+	gaps := latest || c.inv.Target.Type == functionTypes[2] || c.s.model.gaps[c.inv.Target]
 	if seq <= last.n || (seq != last.n+1 && !gaps) {
 		c.fail("message %d of sender %d (program %d) after message %d", seq, from, p.id, last.n)
 	}

@@ -15,11 +15,13 @@ type stream struct {
 	s      *Sim
 	shards []*streamShard // in order of creation
 	past   [][]lineage.Shard
-	number uint64          // of the last record
-	next   map[int]uint64  // of an Address, the number of the stream's last message to it
-	due    int             // records that are not written yet
-	ended  map[string]bool // shards whose ends are committed
-	own    map[string]bool // stable ids that were written
+	number uint64                 // of the last record
+	next   map[int]uint64         // of an Address, the number of the stream's last message to it
+	due    int                    // records that are not written yet
+	ended  map[string]bool        // shards whose ends are committed
+	own    map[string]bool        // stable ids that were written
+	roots  []*program             // of records that nobody of ours wrote
+	newest map[uint64]core.Millis // when a program's message was written last
 }
 
 // streamShard is one shard. A key belongs to it if lo ≤ hash < hi.
@@ -29,7 +31,8 @@ type streamShard struct {
 	lo, hi           uint64
 	records          []streamRecord
 	closed           bool
-	gone             bool // by retention
+	end              core.Millis // when it closed
+	gone             bool        // by retention
 }
 
 // streamRecord is a record with one message, or an aggregate of several.
@@ -52,7 +55,7 @@ const (
 )
 
 func (s *Sim) newStream() *stream {
-	st := &stream{s: s, next: map[int]uint64{}, ended: map[string]bool{}, own: map[string]bool{}}
+	st := &stream{s: s, next: map[int]uint64{}, ended: map[string]bool{}, own: map[string]bool{}, newest: map[uint64]core.Millis{}}
 	n := uint64(1 + s.rng.IntN(3))
 	for i := range n {
 		st.open(streamHash*i/n, streamHash*(i+1)/n)
@@ -67,7 +70,7 @@ func (st *stream) open(lo, hi uint64, parents ...*streamShard) {
 	sh := &streamShard{id: fmt.Sprintf("shardId-%012d", len(st.shards)), lo: lo, hi: hi}
 	for i, p := range parents {
 		if !p.closed {
-			p.closed = true
+			p.closed, p.end = true, st.s.clock()
 			st.tell(p)
 		}
 		if i == 0 {
@@ -108,13 +111,16 @@ func (st *stream) list() []lineage.Shard {
 		st.s.count(ListOld)
 		return slices.Clone(old)
 	}
-	st.s.count(ListTorn)
 	torn := slices.Clone(old[:st.s.rng.IntN(len(old)+1)])
 	for _, l := range now {
 		if len(torn) == 0 || l.ID > torn[len(torn)-1].ID {
 			torn = append(torn, l)
 		}
 	}
+	if slices.ContainsFunc(torn, func(l lineage.Shard) bool { return st.isGone(l.ID) && !hasChild(torn, l.ID) }) {
+		return now // a retention does not run out between two pages for parents and children alike
+	}
+	st.s.count(ListTorn)
 	return torn
 }
 
@@ -216,6 +222,9 @@ func (st *stream) write(sh *streamShard, users ...userRecord) {
 	sh.records = append(sh.records, streamRecord{
 		sequence: strconv.FormatUint(st.number, 10), arrived: st.s.clock(), users: users,
 	})
+	for _, u := range users {
+		st.newest[u.p.id] = st.s.clock()
+	}
 	st.s.active = st.s.now
 	st.tell(sh)
 }
@@ -261,7 +270,7 @@ func (st *stream) produce(at int64) {
 			p := s.newProgram(nil, keys[s.rng.IntN(len(keys))], 2+s.rng.IntN(8))
 			st.next[p.target]++
 			users = append(users, userRecord{p: p, seq: st.next[p.target]})
-			s.model.roots = append(s.model.roots, p)
+			st.roots = append(st.roots, p)
 		}
 		st.write(sh, users...)
 	})

@@ -220,10 +220,50 @@ func (s *Sim) leftOfStream() string {
 			stuck = "shard " + r.shard.id + " is not read to its end"
 		}
 	})
+	origin := s.streamOrigin()
 	for _, sh := range s.stream.shards {
-		if !read[sh.id] && !s.stream.ended[sh.id] {
+		before := sh.closed && sh.end <= origin
+		if !read[sh.id] && !s.stream.ended[sh.id] && !before {
 			return "shard " + sh.id + " is not read at all"
 		}
 	}
 	return stuck
+}
+
+// judgeStream: what was written since the stream's start came through.
+func (v *verdict) judgeStream() {
+	st := v.s.stream
+	if st == nil {
+		return
+	}
+	for _, p := range st.roots {
+		v.mustOfStream(p)
+	}
+}
+
+// streamOrigin is from when on the stream is read, as its positions say; zero if nobody leads or nothing is known.
+func (s *Sim) streamOrigin() core.Millis {
+	for _, m := range s.machines {
+		if m.proc == nil || m.proc.lead == nil {
+			continue
+		}
+		for _, k := range s.knownShards(m.proc.lead.state.Positions) {
+			if p, err := lineage.ParsePosition(k.Position); err == nil {
+				return core.Millis(p.Origin)
+			}
+		}
+	}
+	return 0
+}
+
+func (v *verdict) mustOfStream(p *program) {
+	at, written := v.s.stream.newest[p.id]
+	switch {
+	case !written || at >= v.origin:
+		v.must(p)
+	case v.happened(p):
+		v.s.fail("the message of program %d was written to the stream before its start, and came", p.id)
+	default:
+		v.s.count(BeforeStart)
+	}
 }

@@ -74,13 +74,17 @@ func (g *generation) left0() string {
 
 // verdict compares what is committed and what came out with what the programs say.
 type verdict struct {
-	s    *Sim
-	seen map[uint64]consumed // by program
+	s      *Sim
+	seen   map[uint64]consumed // by program
+	origin core.Millis         // of the stream
 }
 
 func (s *Sim) judge() {
 	s.model.scan()
 	v := &verdict{s: s, seen: map[uint64]consumed{}}
+	if s.stream != nil {
+		v.origin = s.streamOrigin()
+	}
 	for i, st := range s.readBucket() {
 		v.readShard(st)
 		v.compareLive(core.ShardID(i), st) //nolint:gosec // small
@@ -88,6 +92,7 @@ func (s *Sim) judge() {
 	for _, p := range s.model.roots {
 		v.must(p)
 	}
+	v.judgeStream()
 	for _, c := range s.clients {
 		if c.plain && (c.acked || v.happened(c.prog)) { // one without an id that was not answered may have been lost
 			v.must(c.prog)
@@ -287,8 +292,10 @@ func (v *verdict) follow(p *program) {
 	}
 	for i := range p.ops {
 		switch o := &p.ops[i]; o.kind {
-		case opSend, opStream:
+		case opSend:
 			v.must(o.child)
+		case opStream:
+			v.mustOfStream(o.child)
 		case opDelay:
 			v.delayed(ran, o.child)
 		}
