@@ -22,9 +22,10 @@ type API interface {
 // Client is the SDK's client as an API.
 type Client struct{ *kinesis.Client }
 
-// Subscribe implements API.
+// Subscribe implements API. Each subscription has a client of its own, over the same connections: the SDK (smithy-go 1.28) keeps the state
+// of its event decoder in the client, so that two subscriptions of one client are a data race.
 func (c Client) Subscribe(ctx context.Context, in *kinesis.SubscribeToShardInput) (kinesis.SubscribeToShardEventStreamReader, error) {
-	out, err := c.SubscribeToShard(ctx, in)
+	out, err := kinesis.New(c.Options()).SubscribeToShard(ctx, in)
 	if err != nil {
 		return nil, err
 	}
