@@ -53,7 +53,7 @@ func Load(ctx context.Context, o Options) (aws.Config, error) {
 	}
 	cfg.Credentials = keys
 	if o.Transport == nil {
-		cfg.HTTPClient = o.freeze(cfg.HTTPClient)
+		cfg.HTTPClient = freeze(cfg.HTTPClient)
 	}
 	if !o.Retries {
 		cfg.Retryer = func() aws.Retryer { return aws.NopRetryer{} }

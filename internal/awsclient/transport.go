@@ -35,10 +35,31 @@ func (o Options) client() aws.HTTPClient {
 }
 
 // freeze makes one pool of connections for all clients of a configuration, without the SDK's limit on silence between two bytes.
-func (o Options) freeze(c aws.HTTPClient) aws.HTTPClient {
+func freeze(c aws.HTTPClient) aws.HTTPClient {
 	b, ok := c.(*awshttp.BuildableClient)
 	if !ok {
 		return c
 	}
-	return b.WithReadTimeout(0).Freeze()
+	return &http.Client{Transport: b.GetTransport(), CheckRedirect: redirect}
+}
+
+const maxRedirects = 5
+
+// redirect follows what keeps the method, as the SDK's own client does. Other answers of the kind are errors of the service.
+func redirect(r *http.Request, via []*http.Request) error {
+	status := r.Response.StatusCode
+	if status != http.StatusTemporaryRedirect && status != http.StatusPermanentRedirect || len(via) > maxRedirects {
+		return http.ErrUseLastResponse
+	}
+	if r.URL.Host != via[len(via)-1].URL.Host {
+		r.Header.Del("X-Amz-Security-Token")
+	}
+	return nil
+}
+
+// CloseIdle closes the connections of a configuration that no call uses. It can be used further.
+func CloseIdle(cfg aws.Config) {
+	if c, ok := cfg.HTTPClient.(*http.Client); ok {
+		c.CloseIdleConnections()
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 
 	"github.com/stateway/stateway/internal/awsclient"
@@ -19,7 +20,8 @@ type kinesisClient struct {
 	options awsclient.Options
 
 	mu     sync.Mutex
-	client *kinesis.Client // guarded by mu; nil until open has succeeded
+	cfg    aws.Config
+	client *kinesis.Client // guarded by mu with cfg; nil until open has succeeded
 }
 
 // open gives the client and its region.
@@ -33,9 +35,16 @@ func (c *kinesisClient) open() (*kinesis.Client, string, error) {
 		if err != nil {
 			return nil, "", err
 		}
-		c.client = kinesis.NewFromConfig(cfg)
+		c.cfg, c.client = cfg, kinesis.NewFromConfig(cfg)
 	}
-	return c.client, c.client.Options().Region, nil
+	return c.client, c.cfg.Region, nil
+}
+
+// rest closes connections that are not used, when the component is closed.
+func (c *kinesisClient) rest() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	awsclient.CloseIdle(c.cfg)
 }
 
 // kinesisClient says how a component of the module reaches Kinesis.

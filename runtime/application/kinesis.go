@@ -2,7 +2,6 @@ package application
 
 import (
 	"cmp"
-	"strings"
 
 	"github.com/stateway/stateway/runtime/core"
 	"github.com/stateway/stateway/runtime/egress"
@@ -40,7 +39,7 @@ func (b *builder) kinesisIngress(id string, spec *module.KinesisIngress) func() 
 	client := b.kinesisClient(spec.Region, spec.RegionID(), spec.Credentials, spec.Connections)
 	opts := kinesisin.Options{
 		Streams: b.kinesisStreams(id, spec.Streams), Mode: kinesisModes[spec.Mode],
-		ConsumerName: cmp.Or(spec.ConsumerName, consumerName(b.opt.Application)),
+		ConsumerName: cmp.Or(spec.ConsumerName, b.opt.Application, anonymous),
 		Startup:      kinesisin.Startup{Kind: kinesisStarts[spec.Startup.Kind], Date: spec.Startup.Date},
 		OnTruncation: kinesisTruncations[spec.OnTruncation], OnInvalid: kinesisInvalids[spec.OnInvalid],
 		PollEvery: spec.PollEvery, CallTimeout: spec.CallTimeout, Log: b.opt.Log.With("ingress", id),
@@ -55,8 +54,46 @@ func (b *builder) kinesisIngress(id string, spec *module.KinesisIngress) func() 
 		}
 		o := opts
 		o.API, o.Region = kinesisin.Client{Client: api}, region
-		return kinesisin.Open(o)
+		in, err := kinesisin.Open(o)
+		if err != nil {
+			return nil, err
+		}
+		return &restingIngress{in, client}, nil
 	}
+}
+
+// The drivers leave connections to their client. These close them with the driver.
+type (
+	restingIngress struct {
+		*kinesisin.Ingress
+		client *kinesisClient
+	}
+	restingEmitter struct {
+		*kinesisout.Emitter
+		client *kinesisClient
+	}
+	restingPublisher struct {
+		*kinesisout.Publisher
+		client *kinesisClient
+	}
+)
+
+// Close implements ingress.Ingress.
+func (r *restingIngress) Close() error {
+	defer r.client.rest()
+	return r.Ingress.Close()
+}
+
+// Close implements egress.Egress.
+func (r *restingEmitter) Close() error {
+	defer r.client.rest()
+	return r.Emitter.Close()
+}
+
+// Close implements egress.Egress.
+func (r *restingPublisher) Close() error {
+	defer r.client.rest()
+	return r.Publisher.Close()
 }
 
 func (b *builder) kinesisStreams(id string, specs []module.KinesisStream) []kinesisin.Stream {
@@ -76,25 +113,9 @@ func (b *builder) kinesisStreams(id string, specs []module.KinesisStream) []kine
 }
 
 const (
-	maxConsumerName = 128
-	noConsumerName  = "stateway" // of an application without a name
+	anonymous        = "stateway" // names the consumer of an application without a name
+	defaultAggregate = 51_200     // bytes, as in the Kinesis Producer Library
 )
-
-// consumerName is an application's name as the name of a consumer: what Kinesis does not take becomes a dash.
-func consumerName(application string) string {
-	name := strings.Map(func(r rune) rune {
-		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_.-", r) {
-			return r
-		}
-		return '-'
-	}, application)
-	if name == "" {
-		return noConsumerName
-	}
-	return name[:min(len(name), maxConsumerName)]
-}
-
-const defaultAggregate = 51_200 // bytes, as in the Kinesis Producer Library
 
 func (b *builder) kinesisEgress(id string, spec *module.KinesisEgress) func(core.ApplicationID, int) (egress.Egress, error) {
 	client := b.kinesisClient(spec.Region, spec.RegionID(), spec.Credentials, spec.Connections)
@@ -110,27 +131,30 @@ func (b *builder) kinesisEgress(id string, spec *module.KinesisEgress) func(core
 			return nil, err
 		}
 		o := opts
-		o.Client, o.Application, o.Lanes = api, app, lanes
-		o.Records = max(1, (spec.MaxOutstandingRecords+lanes-1)/lanes)
-		return b.openKinesisEgress(id, spec.Delivery, o)
+		o.Client, o.Application, o.Lanes, o.Records = api, app, lanes, spec.MaxOutstandingRecords
+		if spec.Delivery == module.DeliveryAfterCommit {
+			return b.kinesisPublisher(o, client)
+		}
+		return b.kinesisEmitter(o, client)
 	}
 }
 
-func (b *builder) openKinesisEgress(id string, delivery module.Delivery, o kinesisout.Options) (egress.Egress, error) {
-	if delivery == module.DeliveryAfterCommit {
-		p, err := kinesisout.OpenPublisher(o)
-		if err != nil {
-			return nil, err
-		}
-		b.writes(id, p)
-		return p, nil
+func (b *builder) kinesisPublisher(o kinesisout.Options, client *kinesisClient) (egress.Egress, error) {
+	p, err := kinesisout.OpenPublisher(o)
+	if err != nil {
+		return nil, err
 	}
+	b.writes(o.Name, p)
+	return &restingPublisher{p, client}, nil
+}
+
+func (b *builder) kinesisEmitter(o kinesisout.Options, client *kinesisClient) (egress.Egress, error) {
 	e, err := kinesisout.OpenEmitter(o)
 	if err != nil {
 		return nil, err
 	}
-	b.writes(id, e)
-	return e, nil
+	b.writes(o.Name, e)
+	return &restingEmitter{e, client}, nil
 }
 
 // writes tells of an egress that counts by stream.

@@ -81,8 +81,11 @@ func run(t *testing.T, cfg embed.Config, until func(*node.Node) bool) {
 }
 
 // stored is the total of an Address as it is stored.
-func stored(t *testing.T, n *node.Node, id string) int64 {
-	states, _, err := n.State(core.Address{Type: "test/total", ID: id})
+func stored(t *testing.T, n *node.Node, id string) int64 { return storedBy(t, n, "test/total", id) }
+
+// storedBy is the number that an Address has as its only state.
+func storedBy(t *testing.T, n *node.Node, function core.FunctionType, id string) int64 {
+	states, _, err := n.State(core.Address{Type: function, ID: id})
 	if err != nil || len(states) == 0 || states[0].Value == nil {
 		return 0
 	}

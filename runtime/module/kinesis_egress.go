@@ -9,7 +9,7 @@ import (
 type KinesisEgress struct {
 	Region      AWSRegion
 	Credentials AWSCredentials
-	// MaxOutstandingRecords is how many records may wait for an answer; at least 1, default 1000.
+	// MaxOutstandingRecords is how many records of each worker may wait for an answer; at least 1, default 1000.
 	MaxOutstandingRecords int
 	// Client are properties of the Kinesis Producer Library as given. Those that mean something here are in the fields that
 	// follow.
