@@ -22,6 +22,8 @@ type limiter struct {
 	before    int    // the limit to come back to while base is measured with half of it; otherwise zero
 	since     Millis // tries sent before do not count for the measure
 	answers   int    // of this round
+	items     int    // that they were of: more than answers where several travel together
+	baseItems int    // items of an answer, in percent, when base was measured
 	troubles  int    // tries struck for the first time in this round
 	latencies [latencyBuckets]uint32
 }
@@ -38,7 +40,7 @@ func (l *limiter) restart(few int) {
 }
 
 func (l *limiter) newRound() {
-	l.answers, l.troubles, l.saturated = 0, 0, false
+	l.answers, l.items, l.troubles, l.saturated = 0, 0, 0, false
 	l.latencies = [latencyBuckets]uint32{}
 }
 
@@ -58,12 +60,16 @@ func (l *limiter) trouble() {
 }
 
 // sample takes a success of a try that was sent at a time.
-func (l *limiter) sample(now, sent Millis) {
+func (l *limiter) sample(now, sent Millis) { l.sampleOf(now, sent, 1) }
+
+// sampleOf takes a success of so many items that were sent together.
+func (l *limiter) sampleOf(now, sent Millis, items int) {
 	if l.before > 0 && sent <= l.since {
 		return
 	}
 	l.latencies[latencyBucket(now-sent)]++
 	l.answers++
+	l.items += items
 	if l.current < l.threshold {
 		l.current = min(l.current+1, l.max)
 	} else {
@@ -79,8 +85,9 @@ func (l *limiter) endRound(now Millis) {
 	if l.before > 0 {
 		l.base, l.current, l.before = -1, l.before, 0
 	}
-	if l.base < 0 || median <= l.base {
-		l.base, l.baseAt = median, now
+	percent := 100 * l.items / l.answers
+	if l.base < 0 || median <= l.base || 2*percent > 3*l.baseItems || 3*percent < 2*l.baseItems { // larger groups take longer
+		l.base, l.baseAt, l.baseItems = median, now, percent
 	}
 	switch {
 	case median > 2*l.base+2 && l.current <= latencyLow:

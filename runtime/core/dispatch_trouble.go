@@ -1,5 +1,7 @@
 package core
 
+import "slices"
+
 // onSuccess takes note that the endpoint works.
 func (d *Dispatcher) onSuccess() {
 	d.successes++
@@ -20,7 +22,7 @@ func (d *Dispatcher) reopen() {
 func (d *Dispatcher) onFailure(inv *Invocation, f flight, o *Outcome, out []DispatchEffect) []DispatchEffect {
 	d.failed[d.failures%failStreak] = inv.Target
 	d.failures++
-	d.broken = d.broken || (d.failures >= failStreak && d.failedAddresses() >= failAddresses)
+	d.broken = d.broken || (d.failures >= failStreak && distinct(d.failed[:], failAddresses) >= failAddresses)
 	if d.broken {
 		f.tries++
 		d.retryLater(inv, f, o)
@@ -33,16 +35,12 @@ func (d *Dispatcher) onFailure(inv *Invocation, f flight, o *Outcome, out []Disp
 	return d.deliver(inv, f, o, out)
 }
 
-// failedAddresses counts the Addresses of the last failures, up to failAddresses.
-func (d *Dispatcher) failedAddresses() int {
+// distinct counts different Addresses, up to a bound.
+func distinct(all []Address, enough int) int {
 	n := 0
-	for i := range d.failed {
-		known := false
-		for j := range i {
-			known = known || d.failed[j] == d.failed[i]
-		}
-		if !known {
-			if n++; n == failAddresses {
+	for i := range all {
+		if !slices.Contains(all[:i], all[i]) {
+			if n++; n == enough {
 				break
 			}
 		}

@@ -68,6 +68,7 @@ type Outcome struct {
 	Response   *Response // set if Class is OutcomeOK
 	Reason     string    // what went wrong, for an operator; empty if OutcomeOK
 	RetryAfter Millis    // what the server asked for; zero if it did not
+	Final      bool      // of OutcomeFailed: another try of the same messages would fail as well
 	Took       Millis    // of the call budget: the time of the try itself, without waiting for the endpoint
 }
 

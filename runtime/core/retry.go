@@ -22,14 +22,18 @@ func (w *Worker) onFailed(in *instance, inv *Invocation, o *Outcome) {
 	}
 	if n > 1 {
 		in.limit = (n + 1) / 2
-		w.retryIn(in, ep.Retry.Pause(1, inv.Try.N))
+		pause := ep.Retry.Pause(1, inv.Try.N)
+		if o.Final {
+			pause = 0
+		}
+		w.retryIn(in, pause)
 		return
 	}
 	in.limit = 1
 	in.fail.Attempts++
 	pause := max(ep.Retry.Pause(in.fail.Attempts, inv.Try.N), min(o.RetryAfter, ep.Retry.Max))
 	in.spent += o.Took + pause
-	if in.spent >= ep.Call || (ep.Retry.MaxAttempts > 0 && in.fail.Attempts >= ep.Retry.MaxAttempts) {
+	if o.Final || in.spent >= ep.Call || (ep.Retry.MaxAttempts > 0 && in.fail.Attempts >= ep.Retry.MaxAttempts) {
 		w.giveUp(in, ep)
 		return
 	}

@@ -1,0 +1,339 @@
+package core
+
+import "strconv"
+
+// GroupDispatcher stands between the workers of a node and an endpoint that takes groups. Whatever is ready when a slot frees travels
+// together; with slots free and no Linger an item waits for nothing.
+//
+// Always true:
+//
+//  1. Every submitted invocation is delivered once, or forgotten with its generation.
+//  2. No more groups are under way than Concurrency, nor, but for a few probes, than the limit; while the endpoint rests, none is started.
+//  3. Trouble is delivered to no one, unless it strikes one Address alone: it is tried again for ever.
+//  4. An item that was answered is not sent again; a group without an answer is halved, so that one bad item among n is found
+//     with about 2·log2(n) more groups.
+//  5. Fresh invocations are sent in the order in which they were submitted.
+//
+// Its sibling Dispatcher, for endpoints that take one invocation a request, has the same notions of trouble.
+type GroupDispatcher struct {
+	cfg        GroupDispatcherConfig
+	now        Millis
+	generation Generation // tries of older ones are given up
+	draws      uint64     // random numbers drawn
+
+	fresh   freshItems
+	again   []*Group // to be sent as they are, before anything fresh
+	waiting groupHeap
+	flying  map[*Group]struct{} // never ranged over
+	order   uint64              // number of the last one struck
+	heldup  int                 // items in again and waiting
+
+	limit    limiter
+	items    int     // most items of a group, by the target
+	usual    float64 // items of the groups sent lately
+	rampAt   Millis  // since when the limit may reach limit.max
+	progress Millis  // time of the last send or answer, or of the limit's last rise
+	trouble  groupTrouble
+	stats    GroupStats
+
+	window int    // as last told
+	wake   Millis // as last told; zero if none
+}
+
+// maxGroupWindow is the most invocations that all workers together have submitted.
+const maxGroupWindow = 1 << 16
+
+// NewGroupDispatcher makes a GroupDispatcher. The driver's first event should be a tick.
+func NewGroupDispatcher(cfg GroupDispatcherConfig) *GroupDispatcher {
+	cfg = cfg.withDefaults()
+	d := &GroupDispatcher{cfg: cfg, flying: map[*Group]struct{}{}, items: cfg.MaxItems, usual: 1}
+	d.limit = newLimiter(cfg.Concurrency)
+	d.limit.current = min(cfg.StartAt, cfg.Concurrency)
+	if cfg.Ramp > 0 {
+		d.limit.max = min(max(cfg.Ramp, d.limit.current), cfg.Concurrency)
+	}
+	d.window = d.wantedWindow()
+	return d
+}
+
+// Window is how many invocations all workers together should have submitted at most, as last told.
+func (d *GroupDispatcher) Window() int { return d.window }
+
+// Wake is the time at which a tick is needed, as last told; zero if none is.
+func (d *GroupDispatcher) Wake() Millis { return d.wake }
+
+// Stats is what metrics show.
+func (d *GroupDispatcher) Stats() GroupStats {
+	s := d.stats
+	s.Limit, s.Flying, s.Queued, s.Resting = d.limit.current, len(d.flying), d.fresh.len()+d.heldup, d.trouble.state != open
+	return s
+}
+
+// Step applies ev and appends to out what the driver must do. It never blocks, and starts nothing: a driver steps all events that
+// have come and then calls Send, so that what came together travels together.
+func (d *GroupDispatcher) Step(ev *GroupEvent, out []GroupEffect) []GroupEffect {
+	switch ev.Kind {
+	case GroupSubmit:
+		d.submit(ev.Invocation)
+	case GroupDone:
+		out = d.onDone(ev.Group, ev.Outcome, out)
+	case GroupTick:
+		d.now = max(d.now, ev.Now)
+	case GroupForget:
+		d.onForget(ev.Generation)
+	}
+	return out
+}
+
+// submit queues an invocation. One that has failed before travels alone: it would take its fellows with it.
+func (d *GroupDispatcher) submit(inv *Invocation) {
+	switch {
+	case inv.Try.Generation < d.generation:
+	case inv.Attempt > 1 && d.cfg.Size(inv) <= d.cfg.MaxBytes:
+		d.sendAgain(d.group([]*Invocation{inv}, true))
+	default:
+		d.fresh.push(freshItem{inv: inv, at: d.now, size: d.cfg.Size(inv)})
+	}
+}
+
+func (d *GroupDispatcher) onForget(g Generation) {
+	d.generation = max(d.generation, g)
+	old := func(inv *Invocation) bool { return inv.Try.Generation < d.generation }
+	d.fresh.drop(old)
+	d.again = d.young(d.again)
+	d.waiting = d.young(d.waiting)
+	d.waiting.init()
+	d.heldup = 0
+	for _, list := range [][]*Group{d.again, d.waiting} {
+		for _, g := range list {
+			d.heldup += len(g.Items)
+		}
+	}
+}
+
+// young are the groups that have items of a generation that is not given up, with only these.
+func (d *GroupDispatcher) young(groups []*Group) []*Group {
+	kept := groups[:0]
+	for _, g := range groups {
+		items := make([]*Invocation, 0, len(g.Items))
+		for _, inv := range g.Items {
+			if inv.Try.Generation >= d.generation {
+				items = append(items, inv)
+			}
+		}
+		if len(items) > 0 {
+			g.Items = items
+			kept = append(kept, g)
+		}
+	}
+	clear(groups[len(kept):])
+	return kept
+}
+
+// group makes a group of items.
+func (d *GroupDispatcher) group(items []*Invocation, whole bool) *Group {
+	g := &Group{Items: items, whole: whole}
+	for _, inv := range items {
+		g.Bytes += d.cfg.Size(inv)
+	}
+	return g
+}
+
+func (d *GroupDispatcher) sendAgain(g *Group) {
+	d.heldup += len(g.Items)
+	d.again = append(d.again, g)
+}
+
+// Send starts what may be started, after all events that have come were stepped, and tells window and wake where they have changed.
+func (d *GroupDispatcher) Send(out []GroupEffect) []GroupEffect {
+	d.onStall()
+	d.ramp()
+	t := &d.trouble
+	if t.state == resting && d.now >= t.until {
+		t.state = probing
+	}
+	for d.room() {
+		g := d.pick(&out)
+		if g == nil {
+			break
+		}
+		out = d.start(g, out)
+	}
+	return d.settle(out)
+}
+
+// room reports whether a group may be started.
+func (d *GroupDispatcher) room() bool {
+	switch d.trouble.state {
+	case resting:
+		return false
+	case probing:
+		return d.trouble.probing < d.cfg.Probes && len(d.flying) < d.cfg.Concurrency
+	}
+	if len(d.flying) < d.limit.current {
+		return true
+	}
+	d.limit.saturated = d.limit.saturated || d.fresh.len() > 0 || d.heldup > 0
+	return false
+}
+
+func (d *GroupDispatcher) start(g *Group, out []GroupEffect) []GroupEffect {
+	d.stats.Groups++
+	d.stats.Items += uint64(len(g.Items))
+	d.stats.Bytes += uint64(max(g.Bytes, 0))
+	g.N, g.sent, g.probe = d.stats.Groups, d.now, d.trouble.state == probing
+	if g.probe {
+		d.trouble.probing++
+	} else if !g.whole {
+		d.usual += (float64(len(g.Items)) - d.usual) / 16
+	}
+	d.flying[g] = struct{}{}
+	d.progress = d.now
+	return append(out, GroupEffect{Kind: DispatchSend, Group: g})
+}
+
+// pick takes the group to be sent next, nil if nothing is to be sent now. Probes carry one item.
+func (d *GroupDispatcher) pick(out *[]GroupEffect) *Group {
+	if d.trouble.state == probing {
+		return d.pickProbe(out)
+	}
+	if len(d.again) > 0 {
+		g := d.again[0]
+		d.again[0] = nil
+		d.again = d.again[1:]
+		d.heldup -= len(g.Items)
+		return g
+	}
+	if len(d.waiting) > 0 && d.waiting[0].due <= d.now {
+		g := d.waiting.pop()
+		d.heldup -= len(g.Items)
+		return g
+	}
+	return d.form(out)
+}
+
+// form makes a group of what is fresh. What does not fit into any request is delivered as a failure at once.
+func (d *GroupDispatcher) form(out *[]GroupEffect) *Group {
+	for {
+		if d.fresh.len() == 0 || d.lingers() {
+			return nil
+		}
+		g := &Group{Items: make([]*Invocation, 0, min(d.fresh.len(), d.items))}
+		for d.fresh.len() > 0 && len(g.Items) < d.items {
+			if len(g.Items) > 0 && g.Bytes+d.fresh.first().size > d.cfg.MaxBytes {
+				break
+			}
+			item := d.fresh.pop()
+			if item.size > d.cfg.MaxBytes {
+				*out = append(*out, d.tooLarge(item.inv, item.size))
+				continue
+			}
+			g.Items = append(g.Items, item.inv)
+			g.Bytes += item.size
+		}
+		if len(g.Items) > 0 {
+			return g
+		}
+	}
+}
+
+// tooLarge is the failure of an invocation that fits into no request.
+func (d *GroupDispatcher) tooLarge(inv *Invocation, size int) GroupEffect {
+	o := Outcome{
+		Class: OutcomeFailed, Final: true,
+		Reason: strconv.Itoa(len(inv.Messages)) + " messages with their state take " + strconv.Itoa(size) +
+			" bytes, and the endpoint takes requests of " + strconv.Itoa(d.cfg.MaxBytes),
+	}
+	return GroupEffect{Kind: DispatchDeliver, Result: Result{Invocation: inv, Outcome: o}}
+}
+
+// lingers reports whether the fresh items wait for company.
+func (d *GroupDispatcher) lingers() bool {
+	if d.cfg.Linger == 0 || d.fresh.len() >= d.items || d.fresh.bytes >= d.cfg.MaxBytes {
+		return false
+	}
+	return d.now < d.fresh.first().at+d.cfg.Linger
+}
+
+// onStall raises the limit when all slots have hung for a while.
+func (d *GroupDispatcher) onStall() {
+	if d.stalled() && d.now >= d.progress+stall {
+		d.progress = d.now
+		d.limit.raise()
+	}
+}
+
+func (d *GroupDispatcher) stalled() bool {
+	return d.trouble.state == open && d.fresh.len()+d.heldup > 0 && len(d.flying) >= d.limit.current && d.limit.current < d.limit.max
+}
+
+// ramp lets the limit reach further when the endpoint has had time to grow.
+func (d *GroupDispatcher) ramp() {
+	if d.cfg.Ramp == 0 || d.limit.current < d.limit.max || d.limit.max >= d.cfg.Concurrency {
+		d.rampAt = d.now
+		return
+	}
+	if d.now >= d.rampAt+d.cfg.RampEvery {
+		d.rampAt = d.now
+		d.limit.max = min(d.limit.max+d.cfg.Ramp, d.cfg.Concurrency)
+	}
+}
+
+// settle tells the window where it has changed, and the next wake.
+func (d *GroupDispatcher) settle(out []GroupEffect) []GroupEffect {
+	if w := d.wantedWindow(); w != d.window {
+		d.window = w
+		out = append(out, GroupEffect{Kind: DispatchWindow, Window: w})
+	}
+	if w := d.wantedWake(); w != d.wake {
+		d.wake = w
+		if w != 0 {
+			out = append(out, GroupEffect{Kind: DispatchWake, At: w})
+		}
+	}
+	return out
+}
+
+// wantedWindow lets workers submit as much again as is under way, and room for groups to grow; what was struck keeps nobody out.
+func (d *GroupDispatcher) wantedWindow() int {
+	groups := float64(2 * max(d.limit.current, 1))
+	items := int(groups * (2*d.usual + 1))
+	if d.cfg.Linger > 0 {
+		items = max(items, 2*d.items)
+	}
+	items = (items + minWindow - 1) / minWindow * minWindow // not told anew for every item
+	return min(max(items, minWindow), maxGroupWindow) + (d.heldup+minWindow-1)/minWindow*minWindow
+}
+
+func (d *GroupDispatcher) wantedWake() Millis {
+	w := Millis(0)
+	earlier := func(at Millis) {
+		if at = max(at, d.now+1); w == 0 || at < w {
+			w = at
+		}
+	}
+	switch d.trouble.state {
+	case resting:
+		return d.trouble.until
+	case probing:
+		return 0
+	}
+	if len(d.waiting) > 0 && d.waiting[0].due > d.now {
+		earlier(d.waiting[0].due)
+	}
+	if d.stalled() {
+		earlier(d.progress + stall)
+	}
+	if d.fresh.len() > 0 && len(d.flying) < d.limit.current && d.lingers() {
+		earlier(d.fresh.first().at + d.cfg.Linger)
+	}
+	if d.cfg.Ramp > 0 && d.limit.current >= d.limit.max && d.limit.max < d.cfg.Concurrency && len(d.flying) >= d.limit.current {
+		earlier(d.rampAt + d.cfg.RampEvery)
+	}
+	return w
+}
+
+func (d *GroupDispatcher) random() uint64 {
+	d.draws++
+	return d.cfg.Seed + d.draws*0x9e3779b97f4a7c15
+}
