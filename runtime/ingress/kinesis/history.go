@@ -58,9 +58,11 @@ func (r *reader) oldest(ctx context.Context) (*types.Record, error) {
 		return nil, err
 	}
 	for range probes {
+		in := r.stream.read(iterator)
+		in.Limit = aws.Int32(1)
 		var out *kinesis.GetRecordsOutput
 		err := r.in.try(ctx, r.stream, r.shard, "GetRecords", func(ctx context.Context) (err error) {
-			out, err = r.in.opts.API.GetRecords(ctx, &kinesis.GetRecordsInput{ShardIterator: aws.String(iterator), Limit: aws.Int32(1)})
+			out, err = r.in.opts.API.GetRecords(ctx, in)
 			return err
 		})
 		if err != nil {

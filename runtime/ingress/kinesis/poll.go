@@ -55,7 +55,7 @@ func (p *poller) step(ctx context.Context) error {
 	p.pace.begin()
 	var out *kinesis.GetRecordsOutput
 	err := p.in.once(ctx, func(ctx context.Context) (err error) {
-		out, err = p.in.opts.API.GetRecords(ctx, &kinesis.GetRecordsInput{ShardIterator: aws.String(p.iterator)})
+		out, err = p.in.opts.API.GetRecords(ctx, p.stream.read(p.iterator))
 		return err
 	})
 	if err != nil {

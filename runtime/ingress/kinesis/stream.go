@@ -59,6 +59,15 @@ func (st *stream) ref() (name, arn *string) {
 	return aws.String(st.name), nil
 }
 
+// read is a GetRecords. Another account's stream needs its ARN there, too.
+func (st *stream) read(iterator string) *kinesis.GetRecordsInput {
+	in := &kinesis.GetRecordsInput{ShardIterator: aws.String(iterator)}
+	if st.arn != "" {
+		in.StreamARN = aws.String(st.arn)
+	}
+	return in
+}
+
 // list lists all shards of the stream, and the time then by Kinesis' clock.
 func (st *stream) list(ctx context.Context, g *Ingress) ([]lineage.Shard, time.Time, error) {
 	var shards []lineage.Shard
