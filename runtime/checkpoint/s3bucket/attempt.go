@@ -69,7 +69,11 @@ func (b *Bucket) do(ctx context.Context, r request) error {
 
 // ended is the error of a request whose ctx ended, with what its last attempt met.
 func (b *Bucket) ended(ctx context.Context, err error) error {
-	return fmt.Errorf("%w: %w", context.Cause(ctx), b.explain(err))
+	cause := context.Cause(ctx)
+	if errors.Is(err, cause) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", cause, b.explain(err))
 }
 
 // attempt sends a request once.

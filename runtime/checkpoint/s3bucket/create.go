@@ -52,8 +52,10 @@ func (b *Bucket) put(ctx context.Context, key string, body io.ReaderAt, size int
 	err = b.do(ctx, request{
 		op: checkpoint.RequestPut, size: size, failed: w.failed,
 		send: func(ctx context.Context, _ *limit) error {
+			lent := lend(body, 0, size)
+			defer lent.takeBack()
 			again := in
-			again.Body = io.NewSectionReader(body, 0, size)
+			again.Body = lent
 			_, err := b.client.PutObject(ctx, &again)
 			return err
 		},
@@ -108,12 +110,15 @@ type folderError struct{ err error }
 func (e *folderError) Error() string { return e.err.Error() }
 func (e *folderError) Unwrap() error { return e.err }
 
+// errVanished: an object stood in the way and is gone.
+var errVanished = errors.New("it was deleted since")
+
 // whose finds out whether the object that stands in the way is that of an earlier attempt of ours, whose answer was lost.
 func (b *Bucket) whose(ctx context.Context, w write) error {
 	token, err := b.tokenOf(ctx, w.key)
 	switch {
 	case errors.Is(err, checkpoint.ErrNotFound):
-		return fmt.Errorf("%w: it was deleted since", checkpoint.ErrExists)
+		return fmt.Errorf("%w: %w", checkpoint.ErrExists, errVanished)
 	case err != nil:
 		return fmt.Errorf("%w: the answer was lost, and reading back: %w", checkpoint.ErrUnknownOutcome, err)
 	case token == w.token:

@@ -53,6 +53,7 @@ var byCode = map[string]fault{
 	"RequestLimitExceeded":   {verdict: again, cause: checkpoint.RetryThrottle},
 	"TooManyRequests":        {verdict: again, cause: checkpoint.RetryThrottle},
 	"BandwidthLimitExceeded": {verdict: again, cause: checkpoint.RetryThrottle},
+	"InternalError":          {verdict: again, cause: checkpoint.RetryServer, maybe: true}, // also inside an answer 200
 	"RequestTimeout":         {verdict: again, cause: checkpoint.RetryTimeout, maybe: true},
 
 	"BadDigest":                     {verdict: again, cause: checkpoint.RetryBody},
@@ -112,7 +113,7 @@ func classify(err error) fault {
 	case brokenOff(err):
 		return fault{verdict: again, cause: checkpoint.RetryConnection, maybe: true}
 	}
-	return fault{}
+	return fault{maybe: true} // unheard of: nothing is known
 }
 
 // brokenOff reports whether the connection is at fault: nothing says whether the request arrived.

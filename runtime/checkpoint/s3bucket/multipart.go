@@ -2,6 +2,7 @@ package s3bucket
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -40,7 +41,10 @@ func (b *Bucket) putParts(ctx context.Context, key string, body io.ReaderAt, siz
 		b.abort(ctx, u)
 		v := verdictOf(err)
 		if v == gone && w.maybe {
-			return b.whose(ctx, w) // completed by the attempt whose answer was lost, or given up by somebody
+			// Completed by the attempt whose answer was lost, or given up by somebody before it arrived.
+			if err := b.whose(ctx, w); !errors.Is(err, errVanished) {
+				return err
+			}
 		}
 		if v != conflict && v != gone {
 			break
@@ -131,9 +135,11 @@ func (b *Bucket) sendPart(ctx context.Context, u *upload, number int32, body io.
 	err = b.do(ctx, request{
 		op: checkpoint.RequestPart, size: size,
 		send: func(ctx context.Context, _ *limit) error {
+			lent := lend(body, off, size)
+			defer lent.takeBack()
 			out, err := b.client.UploadPart(ctx, &s3.UploadPartInput{
 				Bucket: b.name, Key: b.object(u.key), ExpectedBucketOwner: b.owner, UploadId: u.id, PartNumber: &number, ContentLength: &size,
-				ChecksumCRC64NVME: sum.crc64, ChecksumSHA256: sum.sha256, Body: io.NewSectionReader(body, off, size),
+				ChecksumCRC64NVME: sum.crc64, ChecksumSHA256: sum.sha256, Body: lent,
 			})
 			if err == nil {
 				done.ETag = out.ETag

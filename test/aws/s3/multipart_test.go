@@ -49,7 +49,7 @@ func TestCreateInParts(t *testing.T) {
 		}
 		return next.RoundTrip(r)
 	}
-	partSlow := false
+	partSlow, lost := false, 0
 	cases := []struct {
 		rule string
 		hook hook
@@ -67,6 +67,16 @@ func TestCreateInParts(t *testing.T) {
 		{"its completion does not arrive", completing(breakOff), nil},
 		{"its completion meets another write: all begins anew", completing(refuse(409, "ConditionalRequestConflict")), nil},
 		{"it was given up by somebody: all begins anew", completing(refuse(404, "NoSuchUpload")), nil},
+		{"its completion does not arrive, and it was given up meanwhile: all begins anew", func(n int, r *http.Request, next http.RoundTripper) (*http.Response, error) {
+			if r.Method == http.MethodPost && r.URL.Query().Has("uploadId") && lost < 2 {
+				lost++
+				if lost == 1 {
+					return breakOff(n, r, next)
+				}
+				return answer(r, 404, "NoSuchUpload", "injected")
+			}
+			return next.RoundTrip(r)
+		}, nil},
 		{"the name is taken at its completion", completing(refuse(412, "PreconditionFailed")), checkpoint.ErrExists},
 		{"a part is refused", partFails, errors.ErrUnsupported},
 	}
