@@ -1,10 +1,11 @@
 // Package sim runs a whole cluster from a seed, in one goroutine and in virtual time.
 //
 // What runs is real: the workers and the coordinator of runtime/core, the control log, segments and bases of
-// runtime/checkpoint over a bucket in memory, and the stores of runtime/shard over a disk in memory. What
-// is played is what lies around them: the drivers of runtime/node, the network, clocks, functions, sources, sinks,
-// and everything that goes wrong there. Events lie in a queue by time; delays and faults are drawn from the seed, so
-// that a seed always gives the same run, and a failure is a number.
+// runtime/checkpoint over a bucket in memory, the stores of runtime/shard over a disk in memory, and what decides which
+// shards of a Kinesis stream are read (runtime/ingress/kinesis/lineage). What is played is what lies around them: the
+// drivers of runtime/node, the network, clocks, functions, sources, sinks, the stream, and everything that goes wrong
+// there. Events lie in a queue by time; delays and faults are drawn from the seed, so that a seed always gives the same
+// run, and a failure is a number.
 //
 // The work is random programs (program.go): a message says what the function that gets it does. Functions look
 // at once whether what they are given can be (function.go), and when a run has drained, what is committed and

@@ -16,4 +16,5 @@ var KeptSeeds = []Kept{
 	{157, "a shard that was restored in the middle of the sweep's round was not swept: what expired there stayed"},
 	{1486, "a node of an overtaken generation still restored from segments that the new leader had deleted"},
 	{441, "hot Addresses with tiny memory drain slowly, one invocation a checkpoint: slow is not stuck"},
+	{3, "a list of shards from before a split had the tombstones forgotten of shards that were read to their ends: they were read again"},
 }
