@@ -3,6 +3,8 @@ package group
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/binary"
+	"math/bits"
 	"strconv"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -78,21 +80,39 @@ func (s *jsonScanner) raw() (raw []byte, escaped, ok bool) {
 	if !s.want('"') {
 		return nil, false, false
 	}
-	for at := s.i; at < len(s.b); at++ {
-		switch c := s.b[at]; {
-		case c == '"':
+	for at := s.special(s.i); at < len(s.b); at = s.special(at) {
+		switch s.b[at] {
+		case '"':
 			raw, s.i = s.b[s.i:at:at], at+1
 			return raw, escaped, true
-		case c == '\\':
+		case '\\':
 			escaped = true
-			at++
-		case c < 0x20:
+			at += 2
+		default:
 			s.fail("a control character in a text")
 			return nil, false, false
 		}
 	}
 	s.fail("a text without end")
 	return nil, false, false
+}
+
+// special returns where the first quote, backslash or control character is, from at on, or the end.
+func (s *jsonScanner) special(at int) int {
+	const ones, tops = 0x0101010101010101, 0x8080808080808080
+	for ; at+8 <= len(s.b); at += 8 { // eight bytes at a time: the lowest that is found is one, higher ones may not be
+		x := binary.LittleEndian.Uint64(s.b[at:])
+		quote, backslash := x^'"'*ones, x^'\\'*ones
+		if found := ((quote-ones)&^quote | (backslash-ones)&^backslash | (x-' '*ones)&^x) & tops; found != 0 {
+			return at + bits.TrailingZeros64(found)/8
+		}
+	}
+	for ; at < len(s.b); at++ {
+		if c := s.b[at]; c == '"' || c == '\\' || c < ' ' {
+			return at
+		}
+	}
+	return len(s.b)
 }
 
 // text returns the text that is next. It aliases the input unless it has escapes.

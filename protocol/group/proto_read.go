@@ -28,6 +28,18 @@ func (s *protoScanner) next() bool {
 	if len(s.rest) == 0 {
 		return false
 	}
+	// Nearly every field is of bytes, with a tag and a length of one byte each.
+	if tag := s.rest[0]; tag&0x87 == byte(protowire.BytesType) && tag >= 8 && len(s.rest) > 1 && s.rest[1] < 0x80 {
+		if end := 2 + int(s.rest[1]); end <= len(s.rest) {
+			s.num, s.typ = protowire.Number(tag>>3), protowire.BytesType
+			s.data, s.rest = s.rest[2:end:end], s.rest[end:]
+			return true
+		}
+	}
+	return s.nextOfAnyForm()
+}
+
+func (s *protoScanner) nextOfAnyForm() bool {
 	num, typ, n := protowire.ConsumeTag(s.rest)
 	if n < 0 || num > protowire.MaxValidNumber {
 		s.fail("bad tag of a field")
