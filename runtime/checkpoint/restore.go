@@ -100,10 +100,8 @@ type Resume struct {
 // restored at the same time take a call each, from goroutines of the caller. A shard whose base is
 // newer than After is an error: it must be restored from its base first.
 func (a *Application) ReadNewer(ctx context.Context, s *State, shards []Resume, use func(core.ShardID, core.CheckpointID, *Section) error) error {
-	for _, r := range shards {
-		if b := s.Bases[r.Shard]; b != nil && b.Checkpoint > r.After {
-			return fmt.Errorf("restore shard %d: it holds checkpoint %d, its base in the bucket is of %d: sections between are gone", r.Shard, r.After, b.Checkpoint)
-		}
+	if err := checkResumes(s, shards); err != nil {
+		return err
 	}
 	wanted := make([]core.ShardID, 0, len(shards))
 	for _, seg := range s.Segments {
@@ -121,6 +119,15 @@ func (a *Application) ReadNewer(ctx context.Context, s *State, shards []Resume, 
 		})
 		if err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+func checkResumes(s *State, shards []Resume) error {
+	for _, r := range shards {
+		if b := s.Bases[r.Shard]; b != nil && b.Checkpoint > r.After {
+			return fmt.Errorf("restore shard %d: it holds checkpoint %d, its base in the bucket is of %d: sections between are gone", r.Shard, r.After, b.Checkpoint)
 		}
 	}
 	return nil

@@ -3,7 +3,6 @@ package checkpoint
 import (
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -35,7 +34,7 @@ func (a *Application) ReadSections(ctx context.Context, s *Segment, shards []cor
 		}
 	}
 	for len(refs) > 0 {
-		n := adjoining(refs)
+		n := adjoining(refs, maxSegmentRead)
 		if err := a.readRun(ctx, s, refs[:n], use); err != nil {
 			return fmt.Errorf("read segment of checkpoint %d: %w", s.Checkpoint, err)
 		}
@@ -44,11 +43,11 @@ func (a *Application) ReadSections(ctx context.Context, s *Segment, shards []cor
 	return nil
 }
 
-// adjoining counts how many sections at the front one request can read.
-func adjoining(refs []SectionRef) int {
+// adjoining counts how many sections at the front one request of limit bytes can read; at least one.
+func adjoining(refs []SectionRef, limit int64) int {
 	end := refs[0].Offset + refs[0].Length
 	for i := 1; i < len(refs); i++ {
-		if refs[i].Offset != end || end+refs[i].Length-refs[0].Offset > maxSegmentRead {
+		if refs[i].Offset != end || end+refs[i].Length-refs[0].Offset > limit {
 			return i
 		}
 		end += refs[i].Length
@@ -60,12 +59,15 @@ func (a *Application) readRun(ctx context.Context, s *Segment, refs []SectionRef
 	start := refs[0].Offset
 	last := refs[len(refs)-1]
 	b, err := a.bucket.ReadRange(ctx, a.key(s.Name), start, last.Offset+last.Length-start)
-	if errors.Is(err, ErrNotFound) || errors.Is(err, ErrRange) {
-		return damaged(a.key(s.Name), start, "the manifest names it with %d bytes: %v", s.Length, err)
-	}
 	if err != nil {
-		return err
+		return a.missing(s, start, err)
 	}
+	return a.useRun(s, refs, b, use)
+}
+
+// useRun hands over the sections that lie in b, one behind the other.
+func (a *Application) useRun(s *Segment, refs []SectionRef, b []byte, use func(core.ShardID, *Section) error) error {
+	start := refs[0].Offset
 	for i := range refs {
 		r := &refs[i]
 		section, err := decodeSection(a.key(s.Name), b[r.Offset-start:][:r.Length], r, s.Checkpoint)

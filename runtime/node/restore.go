@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
+	"slices"
 	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/stateway/stateway/runtime/checkpoint"
 	"github.com/stateway/stateway/runtime/core"
@@ -14,46 +16,56 @@ import (
 )
 
 const (
-	restorers    = 4  // shards that are restored at a time
+	restorers    = 4 // groups of shards that are restored at a time
+	groupCount   = 8 // of shards that lie side by side in segments, so that one request reads their sections
+	groupReads   = 4 // requests to the bucket that a group has under way, if memory allows
+	basePiece    = 8 << 20
 	restoreTries = 10 // more tries, over some ten seconds, of what reads the bucket before it is given up
 )
 
 // lineageText is a lineage as a shard's store keeps it.
 func lineageText(l checkpoint.Lineage) string { return fmt.Sprintf("%d-%016x", l.Generation, l.Nonce) }
 
-// restoreShards brings every shard to the restore point, several at a time; each serves as soon as it is there.
+// restoreShards brings every shard to the restore point, several groups at a time; each serves as soon as it is there. No more than
+// restorers times groupReads requests are under way.
 func (g *generation) restoreShards(ctx context.Context, state *checkpoint.State) {
 	began := time.Now()
-	ids := make(chan core.ShardID)
-	var group sync.WaitGroup
+	groups := make(chan []core.ShardID)
+	var restoring sync.WaitGroup
 	for range restorers {
-		group.Add(1)
-		go func() {
-			defer group.Done()
-			for id := range ids {
-				if err := g.restoreShard(ctx, state, id); err != nil {
-					g.fail(g.restoreError(ctx, id, err))
-					return
+		restoring.Go(func() {
+			for ids := range groups {
+				if err := g.restoreGroup(ctx, state, ids); err != nil {
+					g.fail(g.restoreError(ctx, err))
 				}
 			}
-		}()
+		})
 	}
-	for s := range g.stores {
+	for _, ids := range shardGroups(len(g.stores)) {
 		select {
-		case ids <- core.ShardID(s): //nolint:gosec // at most core.MaxShards
+		case groups <- ids:
 		case <-ctx.Done():
 		}
 	}
-	close(ids)
-	group.Wait()
+	close(groups)
+	restoring.Wait()
 	if ctx.Err() == nil {
 		g.log.Debug("all shards restored", "checkpoint", state.Checkpoint, "took", time.Since(began))
 	}
 }
 
+// shardGroups are the shards, in groupCount groups of neighbours.
+func shardGroups(shards int) [][]core.ShardID {
+	all := make([]core.ShardID, shards)
+	for s := range all {
+		all[s] = core.ShardID(s) //nolint:gosec // at most core.MaxShards
+	}
+	return slices.Collect(slices.Chunk(all, max(1, (shards+groupCount-1)/groupCount)))
+}
+
 // restoreError says why a shard could not be restored. If another process leads by now, it may have deleted what is missing.
-func (g *generation) restoreError(ctx context.Context, id core.ShardID, err error) error {
-	err = fmt.Errorf("restore shard %d: %w", id, err)
+func (g *generation) restoreError(ctx context.Context, err error) error {
+	err = fmt.Errorf("restore: %w", err)
 	if !errors.Is(err, checkpoint.ErrDamaged) {
 		return err
 	}
@@ -67,29 +79,90 @@ func (g *generation) restoreError(ctx context.Context, id core.ShardID, err erro
 	return err
 }
 
-// restoreShard makes the store of a shard hold the restore point: what lies on the disk and the newer segments, or the base and
-// all segments since.
-func (g *generation) restoreShard(ctx context.Context, state *checkpoint.State, id core.ShardID) error {
-	past := state.Past(id)
-	store, err := g.openStore(state, past, id)
-	if err != nil {
+// restoreGroup makes the stores of a group of shards hold the restore point: what lies on the disk and the newer segments, or the base and
+// all segments since. Their bases are read at the same time, and then their sections, adjoining ones in one request.
+func (g *generation) restoreGroup(ctx context.Context, state *checkpoint.State, ids []core.ShardID) error {
+	bases, basesCtx := errgroup.WithContext(ctx)
+	bases.SetLimit(int(min(max(g.node.cfg.Memory/8/restorers/basePiece, 1), groupReads)))
+	for _, id := range ids {
+		bases.Go(func() error { return g.restoreToBase(basesCtx, state, id) })
+	}
+	if err := bases.Wait(); err != nil {
 		return err
 	}
-	if store.Meta().Checkpoint == 0 && past.Base != nil {
-		if err := g.restoreBase(ctx, store, past.Base); err != nil {
-			return err
+	left := map[core.ShardID]int{} // sections that the shard still lacks
+	for _, id := range ids {
+		for _, s := range state.Past(id).Sections {
+			if s.Segment.Checkpoint > g.stores[id].Meta().Checkpoint {
+				left[id]++
+			}
+		}
+		if left[id] == 0 {
+			if err := g.serveRestored(id); err != nil {
+				return err
+			}
 		}
 	}
-	for _, s := range past.Sections {
-		if s.Segment.Checkpoint <= store.Meta().Checkpoint {
-			continue
+	return g.restoreSections(ctx, state, left)
+}
+
+// serveRestored has a shard serve that holds the restore point.
+func (g *generation) serveRestored(id core.ShardID) error {
+	g.stores[id].SetLineage(lineageText(g.node.reign.Lineage()))
+	return g.serveShard(id, g.stores[id])
+}
+
+// restoreToBase opens a shard's store, and fills it with the base if it is empty.
+func (g *generation) restoreToBase(ctx context.Context, state *checkpoint.State, id core.ShardID) error {
+	past := state.Past(id)
+	store, err := g.openStore(state, past, id)
+	if err == nil && store.Meta().Checkpoint == 0 && past.Base != nil {
+		err = g.restoreBase(ctx, store, past.Base)
+	}
+	if err != nil {
+		return fmt.Errorf("shard %d: %w", id, err)
+	}
+	return nil
+}
+
+// restoreSections reads and commits the sections that shards lack, until none of them lacks any. It tries for ever what may go better later.
+func (g *generation) restoreSections(ctx context.Context, state *checkpoint.State, left map[core.ShardID]int) error {
+	ahead := checkpoint.Ahead{Requests: groupReads, Bytes: max(256<<10, g.node.cfg.Memory/8/restorers/groupReads)}
+	var failed error
+	for attempt := 0; len(left) > 0; attempt++ {
+		var lacking []checkpoint.Resume
+		for id := range left {
+			lacking = append(lacking, checkpoint.Resume{Shard: id, After: g.stores[id].Meta().Checkpoint})
 		}
-		if err := g.restoreSection(ctx, state, store, s); err != nil {
+		err := g.node.app.ReadNewerAhead(ctx, state, lacking, ahead, func(id core.ShardID, n core.CheckpointID, s *checkpoint.Section) error {
+			defer s.Release()
+			attempt = 0
+			failed = g.restoreSection(state, id, n, s)
+			if left[id]--; failed == nil && left[id] == 0 {
+				delete(left, id)
+				failed = g.serveRestored(id)
+			}
+			return failed
+		})
+		if failed != nil || err != nil && (!retryable(err) || !sleep(ctx, backoff(attempt))) {
 			return err
 		}
+		if err != nil {
+			g.log.Warn("read a segment", "error", err)
+		}
 	}
-	store.SetLineage(lineageText(g.node.reign.Lineage()))
-	return g.serveShard(id, store)
+	return nil
+}
+
+// restoreSection commits one segment's rows of a shard.
+func (g *generation) restoreSection(state *checkpoint.State, id core.ShardID, n core.CheckpointID, s *checkpoint.Section) error {
+	if l, ok := state.LineageOf(n); ok {
+		g.stores[id].SetLineage(lineageText(l))
+	}
+	if err := g.stores[id].Commit(n, s.NextSeq(), s.Rows()); err != nil {
+		return fmt.Errorf("shard %d: %w", id, err)
+	}
+	return nil
 }
 
 func (g *generation) openStore(state *checkpoint.State, past checkpoint.ShardPast, id core.ShardID) (*shard.Store, error) {
@@ -133,25 +206,6 @@ func (g *generation) tryBase(ctx context.Context, store *shard.Store, b *checkpo
 		return err
 	}
 	return r.Finish(b.Checkpoint)
-}
-
-// restoreSection applies one segment's rows of the shard.
-func (g *generation) restoreSection(ctx context.Context, state *checkpoint.State, store *shard.Store, at checkpoint.SectionAt) error {
-	var failed error
-	for attempt := 0; ; attempt++ {
-		err := g.node.app.ReadSections(ctx, at.Segment, []core.ShardID{at.Ref.Shard}, func(_ core.ShardID, s *checkpoint.Section) error {
-			defer s.Release()
-			if l, ok := state.LineageOf(at.Segment.Checkpoint); ok {
-				store.SetLineage(lineageText(l))
-			}
-			failed = store.Commit(at.Segment.Checkpoint, s.NextSeq(), []iter.Seq[core.Row]{s.Rows()}...)
-			return failed
-		})
-		if err == nil || failed != nil || !retryable(err) || !sleep(ctx, backoff(attempt)) {
-			return err
-		}
-		g.log.Warn("read a segment", "segment", at.Segment.Name, "error", err)
-	}
 }
 
 // serveShard tells the shard's worker that its store answers.
