@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
@@ -56,6 +57,8 @@ func (g *Ingress) explain(st *stream, operation string, err error) error {
 	switch class := awsclient.Classify(err); {
 	case errors.As(err, &missing):
 		hint = fmt.Sprintf("there is no stream %s in region %s of this account: create it, or mend its name or awsRegion", st.name, region)
+	case class == awsclient.Denied && strings.HasPrefix(awsclient.Code(err), "KMS"):
+		hint = fmt.Sprintf("the key of stream %s cannot be used: allow kms:Decrypt on it, and see that it is enabled", st.name)
 	case class == awsclient.Denied:
 		hint = fmt.Sprintf("these credentials may not: allow kinesis:%s on stream %s, or use others", operation, st.name)
 	case class == awsclient.NoCredentials:

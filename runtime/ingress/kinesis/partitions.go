@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -75,7 +76,11 @@ func (g *Ingress) sort(known []ingress.Partition) map[string][]ingress.Partition
 	return of
 }
 
+// partitionsOf lists the partitions of one stream, with shards' ids.
 func (g *Ingress) partitionsOf(ctx context.Context, st *stream, known []ingress.Partition) ([]ingress.Partition, error) {
+	if first := st.firstStart(); len(known) == 0 && first != nil {
+		return first, nil
+	}
 	shards, now, err := st.list(ctx, g)
 	if err != nil {
 		return nil, fmt.Errorf("list the shards of stream %s: %w", st.name, err)
@@ -90,8 +95,25 @@ func (g *Ingress) partitionsOf(ctx context.Context, st *stream, known []ingress.
 	if err != nil {
 		return nil, fmt.Errorf("stream %s: %w", st.name, err)
 	}
+	if len(known) == 0 {
+		st.keepFirst(parts)
+	}
 	g.reports.found(st.name, parts, lineage.Waiting(known, shards))
 	return parts, nil
+}
+
+// firstStart is the answer of the first start, for as long as no checkpoint holds any of it. A second first start would be
+// another one: if a shard was split since, its children would be read beside it.
+func (st *stream) firstStart() []ingress.Partition {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	return slices.Clone(st.first)
+}
+
+func (st *stream) keepFirst(parts []ingress.Partition) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	st.first = slices.Clone(parts)
 }
 
 // start makes the options' startup absolute. now is the time after the shards were listed.

@@ -91,6 +91,33 @@ func TestStartup(t *testing.T) {
 	}
 }
 
+func TestTheFirstStartIsGivenOnce(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		service := kinesistest.New(kinesistest.Options{})
+		service.Create("s", 1)
+		o := plain(service)
+		o.Startup = Startup{}
+		g := mustOpen(t, o)
+		first, err := g.Partitions(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Second)
+		if err := service.Split("s", service.Open("s")[0]); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 { // No checkpoint has committed yet.
+			again, err := g.Partitions(t.Context(), nil)
+			if err != nil || show(g, again) != show(g, first) {
+				t.Errorf("got %s, %v; want %s", show(g, again), err, show(g, first))
+			}
+		}
+		if next, err := g.Partitions(t.Context(), first); err != nil || show(g, next) != show(g, first) {
+			t.Errorf("children beside their parent: %s, %v", show(g, next), err)
+		}
+	})
+}
+
 func TestPartitionErrorsSayWhatToDo(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
@@ -100,6 +127,7 @@ func TestPartitionErrorsSayWhatToDo(t *testing.T) {
 	}{
 		{"no stream", func(o *Options) { o.Streams[0].Stream = "missing" }, nil, []string{"no stream missing in region eu-central-1", "awsRegion"}},
 		{"no permission", nil, &types.AccessDeniedException{Message: aws.String("no")}, []string{"allow kinesis:ListShards on stream s"}},
+		{"no use of the key", nil, &types.KMSAccessDeniedException{Message: aws.String("no")}, []string{"allow kms:Decrypt"}},
 		{"a date to come", func(o *Options) { o.Startup = Startup{lineage.Date, time.Now().Add(time.Hour)} }, nil, []string{"in the future"}},
 		{"an error of its own", nil, errors.New("boom"), []string{"list the shards of stream s: ListShards: boom"}},
 	} {

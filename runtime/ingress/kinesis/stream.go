@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 
 	"github.com/stateway/stateway/internal/kpl"
+	"github.com/stateway/stateway/runtime/ingress"
 	"github.com/stateway/stateway/runtime/ingress/kinesis/lineage"
 )
 
@@ -30,6 +31,7 @@ type stream struct {
 
 	mu       sync.Mutex
 	ranges   map[string]hashRange // guarded by mu: of the shards listed last
+	first    []ingress.Partition  // guarded by mu: the answer of the first start, if it was given here
 	trouble  string               // guarded by mu: the last error of listing, as logged
 	keeps    time.Duration        // guarded by mu: the retention; zero if not asked for yet
 	asked    time.Time            // guarded by mu: when the retention was asked for
