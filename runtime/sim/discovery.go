@@ -51,7 +51,7 @@ func (d *discovery) soon(mean int64) {
 // look lists the shards, and begins to read those that may be.
 func (d *discovery) look() {
 	s := d.c.g.s
-	if d.c.halting {
+	if d.c.halting || len(d.waiting) > 0 { // what is begun is not known yet: it would be begun again, from another time on
 		return
 	}
 	if s.faulty(s.profile.throttled) {
