@@ -1,0 +1,200 @@
+package endpoint
+
+import (
+	"sync"
+	"time"
+
+	"github.com/stateway/stateway/runtime/core"
+)
+
+const (
+	maxRounds = 8    // batches that a caller processes for others before a goroutine of its own takes over
+	roomKept  = 8192 // events; a larger batch's room is given back
+)
+
+// machine is a dispatcher of the core with what its effects need. All methods but stop are called by one goroutine at a time.
+type machine[E any] interface {
+	// step runs a batch of events through the dispatcher and performs the effects, at the core's time now.
+	step(events []E, now core.Millis)
+	// tick is the event that tells the time.
+	tick(now core.Millis) E
+	// wake is when the dispatcher needs a tick; zero if it needs none.
+	wake() core.Millis
+	// stats are the numbers after the last step.
+	stats() Stats
+}
+
+// loop takes events from any goroutine to a machine, in batches: whoever finds nobody at it processes what has come.
+type loop[E any] struct {
+	machine machine[E]
+	now     func() core.Millis
+	tasks   sync.WaitGroup // drains in goroutines of their own, and ticks
+
+	mu     sync.Mutex // not held while events are processed
+	events []E
+	spare  []E  // the room of the batch before
+	busy   bool // somebody processes events
+	closed bool
+	stats  Stats       // after the last batch
+	armed  core.Millis // when timer fires; zero if it does not
+	timer  *time.Timer // of whoever is busy
+}
+
+// processLocked is called with mu held and releases it. Unless somebody is at it already, it processes what has come
+// and what comes meanwhile.
+func (l *loop[E]) processLocked() {
+	if l.busy || l.closed {
+		l.mu.Unlock()
+		return
+	}
+	l.busy = true
+	for range maxRounds {
+		if l.roundLocked(); len(l.events) == 0 || l.closed {
+			l.busy = false
+			l.mu.Unlock()
+			return
+		}
+	}
+	l.tasks.Add(1)
+	go l.drain()
+	l.mu.Unlock()
+}
+
+// drain goes on with what a caller has left.
+func (l *loop[E]) drain() {
+	defer l.tasks.Done()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for len(l.events) > 0 && !l.closed {
+		l.roundLocked()
+	}
+	l.busy = false
+}
+
+// roundLocked processes one batch of events and releases mu meanwhile.
+func (l *loop[E]) roundLocked() {
+	batch := l.events
+	l.events, l.spare = l.spare[:0], nil
+	l.mu.Unlock()
+	l.machine.step(batch, l.now())
+	clear(batch)
+	l.mu.Lock()
+	if cap(batch) <= roomKept {
+		l.spare = batch
+	}
+	l.stats = l.machine.stats()
+	l.armLocked()
+}
+
+// armLocked sets the timer to the dispatcher's next wake. A timer that fired too early, because the clock was set back,
+// is set again.
+func (l *loop[E]) armLocked() {
+	wake := l.machine.wake()
+	if wake == l.armed || l.closed {
+		return
+	}
+	if l.timer != nil {
+		l.timer.Stop()
+	}
+	if l.armed = wake; wake == 0 {
+		return
+	}
+	d := time.Duration(max(wake-l.now(), 1)) * time.Millisecond
+	if l.timer == nil {
+		l.timer = time.AfterFunc(d, l.ring)
+		return
+	}
+	l.timer.Reset(d)
+}
+
+// ring is called by the timer.
+func (l *loop[E]) ring() {
+	l.mu.Lock()
+	if l.closed {
+		l.mu.Unlock()
+		return
+	}
+	l.tasks.Add(1)
+	defer l.tasks.Done()
+	l.armed = 0
+	l.events = append(l.events, l.machine.tick(l.now()))
+	l.processLocked()
+}
+
+// Stats returns the numbers after the last batch of events.
+func (l *loop[E]) Stats() Stats {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.stats
+}
+
+// close drops what has not been processed and stops the timer; wait ends it.
+func (l *loop[E]) close() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.closed = true
+	l.events = nil
+	if l.timer != nil {
+		l.timer.Stop()
+	}
+}
+
+// Stats is what metrics show of an endpoint.
+type Stats struct {
+	Limit   int  // requests that may be under way
+	Flying  int  // requests under way
+	Queued  int  // invocations that wait for a slot or for the end of a rest
+	Resting bool // the endpoint is in trouble
+
+	Answers [3]uint64 // tries that ended, by core.OutcomeClass
+	Groups  GroupStats
+}
+
+// GroupStats counts what endpoints do that take groups; all zero for others.
+type GroupStats struct {
+	Groups    uint64 // sent
+	Items     uint64 // invocations sent in them
+	Bytes     uint64 // of their requests, before compression
+	Splits    uint64 // groups that were halved
+	Missing   uint64 // invocations that an answer lacked
+	Throttled uint64 // groups refused because too many were under way
+}
+
+// health notes what goes wrong at an endpoint and tells when its trouble begins or is over.
+type health struct {
+	tell    func(begins bool, reason string) // may be nil
+	resting bool
+	reason  string    // of the last answer that was none
+	answers [3]uint64 // by core.OutcomeClass
+}
+
+// note counts an answer and remembers what went wrong.
+func (h *health) note(class core.OutcomeClass, reason string) {
+	if int(class) < len(h.answers) {
+		h.answers[class]++
+	}
+	if class != core.OutcomeOK {
+		h.reason = reason
+	}
+}
+
+// noteTrouble tells a change.
+func (h *health) noteTrouble(resting bool) {
+	if resting == h.resting {
+		return
+	}
+	h.resting = resting
+	if h.tell != nil {
+		h.tell(resting, h.reason)
+	}
+}
+
+// refuse makes an answer that cannot be applied a failure, before a dispatcher takes it for a success.
+func refuse(check func(*core.Invocation, *core.Response) error, inv *core.Invocation, o *core.Outcome) {
+	if check == nil || o.Class != core.OutcomeOK || o.Response == nil {
+		return
+	}
+	if err := check(inv, o.Response); err != nil {
+		*o = core.Outcome{Class: core.OutcomeFailed, Reason: err.Error(), Took: o.Took}
+	}
+}
