@@ -89,7 +89,7 @@ type environment struct {
 }
 
 // start starts an adapter in an environment of its own.
-func start(t *testing.T, budget time.Duration, env ...string) *environment {
+func start(t testing.TB, budget time.Duration, env ...string) *environment {
 	t.Helper()
 	e := &environment{
 		payloads: make(chan []byte), answers: make(chan string, 1), registered: make(chan string, 1), budget: budget,
@@ -148,7 +148,7 @@ func (e *environment) handler() http.Handler {
 }
 
 // ask invokes the function and returns the kind of the answer ("response" or "error") and its body.
-func (e *environment) ask(t *testing.T, payload []byte) (what, body string) {
+func (e *environment) ask(t testing.TB, payload []byte) (what, body string) {
 	t.Helper()
 	select {
 	case e.payloads <- payload:
@@ -158,7 +158,7 @@ func (e *environment) ask(t *testing.T, payload []byte) (what, body string) {
 	return e.answer(t)
 }
 
-func (e *environment) answer(t *testing.T) (what, body string) {
+func (e *environment) answer(t testing.TB) (what, body string) {
 	t.Helper()
 	select {
 	case answer := <-e.answers:
@@ -170,7 +170,7 @@ func (e *environment) answer(t *testing.T) (what, body string) {
 }
 
 // group asks with a group and returns the answers by id.
-func (e *environment) group(t *testing.T, enc group.Encoding, calls ...group.Call) map[string]group.Answer {
+func (e *environment) group(t testing.TB, enc group.Encoding, calls ...group.Call) map[string]group.Answer {
 	t.Helper()
 	var encoder group.Encoder
 	encoder.Reset(enc, nil, 0)
@@ -193,7 +193,7 @@ func (e *environment) group(t *testing.T, enc group.Encoding, calls ...group.Cal
 }
 
 // callOf is a call of the function test/<name>.
-func callOf(t *testing.T, id, name string) group.Call {
+func callOf(t testing.TB, id, name string) group.Call {
 	t.Helper()
 	argument, err := stateway.String.Of("hello").AppendTypedValue(nil)
 	if err != nil {
@@ -205,7 +205,7 @@ func callOf(t *testing.T, id, name string) group.Call {
 }
 
 // freePort returns the address of a port that nobody listens at.
-func freePort(t *testing.T) string {
+func freePort(t testing.TB) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -216,7 +216,7 @@ func freePort(t *testing.T) string {
 }
 
 // overTCP are the settings for a server at a port of its own.
-func overTCP(t *testing.T, more ...string) []string {
+func overTCP(t testing.TB, more ...string) []string {
 	t.Helper()
 	address := freePort(t)
 	return append([]string{"STATEWAY_COMMAND=TEST_SERVER=1 " + os.Args[0], "TEST_LISTEN=tcp " + address, "STATEWAY_URL=http://" + address + "/functions"}, more...)

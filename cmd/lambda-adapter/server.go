@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -84,6 +85,7 @@ func (s *server) once(ctx context.Context) error {
 	go s.watch(watching)
 	select {
 	case <-ended:
+		kill(cmd) // what it has started may hold its port
 		if err == nil {
 			return fmt.Errorf("%q ended without an error", s.cfg.command)
 		}
@@ -119,7 +121,7 @@ func (s *server) probe(ctx context.Context) bool {
 		return false
 	}
 	if s.cfg.readyPath == "" {
-		return s.dial(ctx, req.URL.Host)
+		return s.dial(ctx, req.URL.Hostname(), req.URL.Port())
 	}
 	req.URL.Path = s.cfg.readyPath
 	resp, err := s.client.Do(req)
@@ -130,11 +132,8 @@ func (s *server) probe(ctx context.Context) bool {
 	return resp.StatusCode < 500
 }
 
-func (s *server) dial(ctx context.Context, host string) bool {
-	network, address := "tcp", host
-	if _, _, err := net.SplitHostPort(host); err != nil {
-		address = net.JoinHostPort(host, "80")
-	}
+func (s *server) dial(ctx context.Context, host, port string) bool {
+	network, address := "tcp", net.JoinHostPort(host, cmp.Or(port, "80"))
 	if s.cfg.socket != "" {
 		network, address = "unix", s.cfg.socket
 	}
@@ -171,7 +170,7 @@ func (s *server) setDown() {
 	s.client.CloseIdleConnections()
 }
 
-// waitReady waits until the server takes requests; zero means until ctx ends.
+// waitReady waits until the server takes requests, at most for timeout; zero means until ctx ends.
 func (s *server) waitReady(ctx context.Context, timeout time.Duration) error {
 	s.mu.Lock()
 	ready := s.ready

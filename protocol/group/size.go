@@ -2,8 +2,8 @@ package group
 
 import "encoding/base64"
 
-// SizeEmpty is the length of a group without events, in bytes. With the sizes of its events it is the length of the
-// group: exactly that of JSON (one byte more than that) and Protobuf, and at most that of Packed.
+// SizeEmpty is the length of a group without events, in bytes. Together with the sizes of its events it is the length of
+// the group: exactly so for Protobuf, one byte too many for JSON, whose first event has no comma, and more for Packed.
 func SizeEmpty(enc Encoding) int {
 	switch enc {
 	case JSON:
