@@ -361,3 +361,33 @@ func TestRecordsWithoutSequenceNumberAreRefused(t *testing.T) {
 		}
 	})
 }
+
+// forgetful is an API whose answers now and then lack the next iterator.
+type forgetful struct {
+	API
+	calls atomic.Int64
+}
+
+func (f *forgetful) GetRecords(ctx context.Context, in *kinesis.GetRecordsInput, opts ...func(*kinesis.Options)) (*kinesis.GetRecordsOutput, error) {
+	out, err := f.API.GetRecords(ctx, in, opts...)
+	if err == nil && f.calls.Add(1)%3 == 0 {
+		out.NextShardIterator = nil
+	}
+	return out, err
+}
+
+func TestAnEndIsBelievedOnlyIfTheListAgrees(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		service, n := start(t, 1, kinesistest.Options{}, func(o *Options) { o.API = &forgetful{API: o.API} })
+		defer n.halt()
+		var want []string
+		for i := range 20 {
+			want = append(want, sequence(service, i, i+1)...)
+			time.Sleep(time.Second)
+		}
+		n.expect(t, want)
+		if state := n.in.Report()[0].State; state != ingress.PartitionReading || n.failure() != nil {
+			t.Errorf("state %s, %v", state, n.failure())
+		}
+	})
+}
