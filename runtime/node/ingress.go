@@ -39,6 +39,7 @@ type source struct {
 	in      *watched
 	running map[string]bool // partitions that are read or were ended; owned by discover
 	again   chan struct{}   // of capacity 1: look for partitions now
+	fresh   []string        // names of the partitions that were found last; owned by discover
 	reading atomic.Bool     // partitions were found once
 	ends    int             // partitions whose ends are committed; owned by committed
 }
@@ -162,6 +163,9 @@ func (d *ingressDriver) isReading() bool {
 func (s *source) discover(ctx context.Context) {
 	g := s.driver.gen
 	for attempt := 0; ctx.Err() == nil; {
+		if !s.allFixed(ctx) {
+			return
+		}
 		parts, err := s.in.Partitions(ctx, known(s.id, g.coordinator.committedState().Positions))
 		if err != nil {
 			g.log.Warn("ingress: its partitions cannot be listed yet", "ingress", s.id, "error", err)
@@ -191,7 +195,7 @@ func (s *source) begin(ctx context.Context, parts []ingress.Partition) bool {
 	g := s.driver.gen
 	committed := g.coordinator.committedState().Positions
 	g.coordinator.forget(s.id, s.missing(known(s.id, committed), parts))
-	var fresh []ingress.Partition
+	s.fresh = nil
 	for _, p := range parts {
 		if s.running[p.ID] {
 			continue
@@ -202,7 +206,7 @@ func (s *source) begin(ctx context.Context, parts []ingress.Partition) bool {
 		}
 		sink := s.driver.newSink(s, p, len(parts))
 		if _, fixed := committed[sink.name]; !p.Volatile && !fixed {
-			fresh = append(fresh, p)
+			s.fresh = append(s.fresh, sink.name)
 			sink.worker.inbox.put(core.Records{Partition: sink.id, Name: sink.name, Position: encodePosition(false, p.Position)})
 		}
 		s.driver.reading.Add(1)
@@ -214,7 +218,7 @@ func (s *source) begin(ctx context.Context, parts []ingress.Partition) bool {
 			s.read(ctx, p, sink)
 		}()
 	}
-	if len(fresh) > 0 {
+	if len(s.fresh) > 0 {
 		g.wantSoon()
 	}
 	return ctx.Err() == nil
@@ -232,6 +236,17 @@ func (s *source) missing(known, parts []ingress.Partition) []string {
 		names = append(names, positionName(s.id, k.ID))
 	}
 	return names
+}
+
+// allFixed waits until a checkpoint holds where each partition begins that was found last. An ingress that is asked before, and begins with
+// what comes from now on, would begin a second time: at another time, and with children of what is not read to its end.
+func (s *source) allFixed(ctx context.Context) bool {
+	for _, name := range s.fresh {
+		if !s.fixed(ctx, name) {
+			return false
+		}
+	}
+	return true
 }
 
 // fixed waits until a checkpoint holds a position of the partition.
