@@ -17,4 +17,5 @@ var KeptSeeds = []Kept{
 	{1486, "a node of an overtaken generation still restored from segments that the new leader had deleted"},
 	{441, "hot Addresses with tiny memory drain slowly, one invocation a checkpoint: slow is not stuck"},
 	{3, "a list of shards from before a split had the tombstones forgotten of shards that were read to their ends: they were read again"},
+	{492, "a stream read from its latest record on was asked for its shards again before its first start was committed, and began a second time"},
 }
