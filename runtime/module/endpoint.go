@@ -7,15 +7,21 @@ import (
 
 // Endpoint is where functions are served, and how.
 type Endpoint struct {
-	// Kind is KindHTTPv1, KindHTTPv2 or KindEmbedded.
+	// Kind is KindHTTPv1, KindHTTPv2, KindKnative, KindLambda or KindEmbedded.
 	Kind string `json:",omitzero"`
 	// Functions are the function types it serves.
 	Functions Pattern
-	// URL is where they are reached; zero for KindEmbedded.
+	// URL is where they are reached; zero for KindEmbedded and KindLambda.
 	URL URLTemplate `json:",omitzero"`
+	// Lambda is where they are reached with KindLambda, otherwise zero.
+	Lambda Lambda `json:",omitzero"`
+	// Group is how invocations travel together; zero if they do not.
+	Group Group `json:",omitzero"`
+	// ColdStart is of KindKnative only.
+	ColdStart ColdStart `json:",omitzero"`
 	// MaxNumBatchRequests is the most messages that travel in one invocation. 0 means no limit; the default is 1000.
 	MaxNumBatchRequests int `json:",omitzero"`
-	// Transport is how HTTP is spoken. Of an embedded endpoint only Call counts.
+	// Transport is how HTTP is spoken. Of an embedded endpoint and of a Lambda only Call counts.
 	Transport Transport
 	// Retry is how failed invocations are tried again.
 	Retry Retry
@@ -76,8 +82,9 @@ func embeddedEndpoint(p Pattern) Endpoint {
 func (l *loader) httpV2(kind string, spec *object) {
 	e := Endpoint{Kind: kind, At: spec.node.at, Transport: asyncTransport()}
 	if part, typ, ok := spec.variant("transport", TransportAsync); ok {
-		e.Transport = l.transport(part, typ)
+		e.Transport = l.transport(part, typ, TransportAsync, TransportOKHTTP)
 	}
+	e.Group = l.batch(spec)
 	l.endpoint(e, spec)
 }
 
@@ -92,17 +99,22 @@ func (l *loader) httpV1(kind string, spec *object) {
 	l.endpoint(e, spec)
 }
 
-// endpoint reads what both versions have in common.
+// endpoint reads what all that is reached by a URL has in common.
 func (l *loader) endpoint(e Endpoint, spec *object) {
-	functions, functionsNode := spec.requiredText("functions", "write functions: namespace/name or namespace/*")
 	url, urlNode := spec.requiredText("urlPathTemplate", "write urlPathTemplate: http://host:port/path")
-	e.MaxNumBatchRequests = int(max(0, spec.integer("maxNumBatchRequests", defaultBatch, math.MinInt32, math.MaxInt32)))
-	e.Retry = l.retry(spec)
-	l.failure(spec, &e)
 	if urlNode != nil {
 		e.URL = l.urlTemplate(url, urlNode.at)
 		l.checkTLS(spec, e)
 	}
+	l.functions(e, spec)
+}
+
+// functions reads what all endpoints have in common.
+func (l *loader) functions(e Endpoint, spec *object) {
+	functions, functionsNode := spec.requiredText("functions", "write functions: namespace/name or namespace/*")
+	e.MaxNumBatchRequests = int(max(0, spec.integer("maxNumBatchRequests", defaultBatch, math.MinInt32, math.MaxInt32)))
+	e.Retry = l.retry(spec)
+	l.failure(spec, &e)
 	if functionsNode == nil {
 		l.incomplete = true
 		return

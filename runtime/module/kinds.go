@@ -6,6 +6,8 @@ import "strings"
 const (
 	KindHTTPv1            = "io.statefun.endpoints.v1/http"
 	KindHTTPv2            = "io.statefun.endpoints.v2/http"
+	KindKnative           = "io.stateway.endpoints.v1/knative"
+	KindLambda            = "io.stateway.endpoints.v1/lambda"
 	KindKafkaIngress      = "io.statefun.kafka.v1/ingress"
 	KindKafkaEgress       = "io.statefun.kafka.v1/egress"
 	KindKinesisIngress    = "io.statefun.kinesis.v1/ingress"
@@ -38,6 +40,8 @@ func kinds() map[string]component {
 	return map[string]component{
 		KindHTTPv1:            {endpointRole, (*loader).httpV1},
 		KindHTTPv2:            {endpointRole, (*loader).httpV2},
+		KindKnative:           {endpointRole, (*loader).knative},
+		KindLambda:            {endpointRole, (*loader).lambda},
 		KindKafkaIngress:      {ingressRole, (*loader).kafkaIngress},
 		KindKafkaEgress:       {egressRole, (*loader).kafkaEgress},
 		KindKinesisIngress:    {ingressRole, (*loader).kinesisIngress},

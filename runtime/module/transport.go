@@ -36,7 +36,7 @@ type Transport struct {
 	PayloadMaxBytes int64 `json:",omitzero"`
 	// FollowRedirects says whether 3xx answers are followed instead of counted as failures.
 	FollowRedirects bool `json:",omitzero"`
-	// HTTP2 says whether HTTP/2 is used where a TLS server offers it.
+	// HTTP2 says whether HTTP/2 is used where a TLS server offers it; with KindKnative, without TLS as well.
 	HTTP2 bool `json:",omitzero"`
 	// TLS holds the files for https.
 	TLS TLSFiles `json:",omitzero"`
@@ -74,9 +74,9 @@ func okhttpTransport() Transport {
 	}
 }
 
-func (l *loader) transport(o *object, typ *node) Transport {
+func (l *loader) transport(o *object, typ *node, allowed ...string) Transport {
 	name, n := l.name(typ, "transport.type")
-	if n == nil || !l.oneOf(n, "transport.type", name.String(), TransportAsync, TransportOKHTTP) {
+	if n == nil || !l.oneOf(n, "transport.type", name.String(), allowed...) {
 		return asyncTransport() // which keys it may have is not known
 	}
 	var t Transport
