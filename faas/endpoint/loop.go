@@ -158,6 +158,7 @@ type GroupStats struct {
 	Splits    uint64 // groups that were halved
 	Missing   uint64 // invocations that an answer lacked
 	Throttled uint64 // groups refused because too many were under way
+	Stray     uint64 // answers that had to be dropped
 }
 
 // health notes what goes wrong at an endpoint and tells when its trouble begins or is over.

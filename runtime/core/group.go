@@ -10,9 +10,10 @@ type Group struct {
 	Bytes int
 
 	flight
-	whole bool   // it is tried as it is, or in halves, and takes no fresh items
-	due   Millis // when it is tried again, while it waits
-	order uint64 // of those due at the same time
+	waited Millis // as GroupOutcome.Waited
+	whole  bool   // it is tried as it is, or in halves, and takes no fresh items
+	due    Millis // when it is tried again, while it waits
+	order  uint64 // of those due at the same time
 }
 
 // GroupClass tells what became of a group.
@@ -35,6 +36,13 @@ type GroupOutcome struct {
 	Reason     string // what went wrong, for an operator
 	RetryAfter Millis // what the endpoint asked for; zero if it did not
 	Throttled  bool   // the trouble is that too many are under way
+	// Waited is how long, of the time since the group was sent, the endpoint took to be there: no part of anybody's call budget.
+	Waited Millis
+	// Together is how many items a group may have from now on, as the endpoint has made known; zero means that it has not. No more
+	// than MaxItems count.
+	Together int
+	// Stray is how many answers had to be dropped, since they answer no item or one that was answered.
+	Stray int
 	// Items are the outcomes of GroupAnswered, by the group's items. OutcomeOK without a response stands for an item that the answer
 	// lacks: it is tried again alone. OutcomeTrouble is an item that asks to be tried again.
 	Items []Outcome
@@ -77,6 +85,7 @@ type GroupEffect struct {
 // GroupDispatcherConfig is what a GroupDispatcher is made of. Zero fields mean the defaults.
 type GroupDispatcherConfig struct {
 	MaxItems    int // items of a group; default 1,000
+	StartItems  int // items of a group until GroupOutcome.Together says more or less; default MaxItems
 	MaxBytes    int // bytes of a group by Size; default 4 MiB
 	Concurrency int // most groups under way; default 1,024
 	StartAt     int // groups under way before anything is known of the endpoint; default 64
@@ -101,6 +110,8 @@ func (c GroupDispatcherConfig) withDefaults() GroupDispatcherConfig {
 		}
 	}
 	or(&c.MaxItems, 1000)
+	or(&c.StartItems, c.MaxItems)
+	c.StartItems = min(c.StartItems, c.MaxItems)
 	or(&c.MaxBytes, 4<<20)
 	or(&c.Concurrency, 1024)
 	or(&c.StartAt, startLimit)
@@ -124,6 +135,7 @@ type GroupStats struct {
 	Splits    uint64 // groups that were halved
 	Missing   uint64 // items that an answer lacked
 	Throttled uint64 // groups refused because too many were under way
+	Stray     uint64 // answers that had to be dropped
 	Limit     int    // groups that may be under way
 	Flying    int    // groups under way
 	Queued    int    // invocations that wait

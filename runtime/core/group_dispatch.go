@@ -29,6 +29,7 @@ type GroupDispatcher struct {
 	heldup  int                 // items in again and waiting
 
 	limit    limiter
+	most     int     // items of a group that the endpoint takes
 	items    int     // most items of a group, by the target
 	usual    float64 // items of the groups sent lately
 	rampAt   Millis  // since when the limit may reach limit.max
@@ -46,7 +47,7 @@ const maxGroupWindow = 1 << 16
 // NewGroupDispatcher makes a GroupDispatcher. The driver's first event should be a tick.
 func NewGroupDispatcher(cfg GroupDispatcherConfig) *GroupDispatcher {
 	cfg = cfg.withDefaults()
-	d := &GroupDispatcher{cfg: cfg, flying: map[*Group]struct{}{}, items: cfg.MaxItems, usual: 1}
+	d := &GroupDispatcher{cfg: cfg, flying: map[*Group]struct{}{}, most: cfg.StartItems, items: cfg.StartItems, usual: 1}
 	d.limit = newLimiter(cfg.Concurrency)
 	d.limit.current = min(cfg.StartAt, cfg.Concurrency)
 	if cfg.Ramp > 0 {

@@ -26,6 +26,9 @@ func (d *GroupDispatcher) onDone(g *Group, o *GroupOutcome, out []GroupEffect) [
 	if g.probe {
 		d.trouble.probing--
 	}
+	d.stats.Stray += uint64(max(o.Stray, 0))
+	d.together(o.Together)
+	g.waited = max(o.Waited, 0)
 	switch {
 	case o.Class == GroupAnswered && len(o.Items) == len(g.Items):
 		return d.onAnswer(g, o, out)
@@ -38,6 +41,13 @@ func (d *GroupDispatcher) onDone(g *Group, o *GroupOutcome, out []GroupEffect) [
 		return d.deliver(g, 0, &Outcome{Class: OutcomeFailed, Reason: o.Reason, Final: true}, out)
 	}
 	return d.onGroupFailed(g, o, out)
+}
+
+// together takes note of how many items the endpoint takes in a request. What is queued to go as it is stays so.
+func (d *GroupDispatcher) together(items int) {
+	if items = min(items, d.cfg.MaxItems); items > 0 && items != d.most {
+		d.most, d.items = items, items
+	}
 }
 
 // onAnswer delivers what the answer says of each item.
@@ -90,7 +100,7 @@ func (d *GroupDispatcher) aim(g *Group) {
 	case took > d.cfg.Target && n <= d.items:
 		d.items = max(1, min(d.items, n)*3/4)
 	case took <= d.cfg.Target && n >= d.items:
-		d.items = min(d.cfg.MaxItems, d.items+d.items/8+1)
+		d.items = min(d.most, d.items+d.items/8+1)
 	}
 }
 
@@ -288,6 +298,6 @@ func (d *GroupDispatcher) deliver(g *Group, i int, o *Outcome, out []GroupEffect
 		return out
 	}
 	out = append(out, GroupEffect{Kind: DispatchDeliver, Result: Result{Invocation: inv, Outcome: *o}})
-	out[len(out)-1].Result.Outcome.Took = d.now - g.sent
+	out[len(out)-1].Result.Outcome.Took = max(d.now-g.sent-g.waited, 0)
 	return out
 }
