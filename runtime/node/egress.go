@@ -25,7 +25,8 @@ type egressDriver interface {
 // egressPause is the time until a record that failed is emitted again.
 const egressPause = time.Second
 
-// failuresEvery is the shortest time, in milliseconds, between two log lines about records that an egress did not take.
+// failuresEvery is the shortest time, in milliseconds, between two log lines about records that an egress did not take, or about an ingress
+// that cannot list its partitions.
 const failuresEvery core.Millis = 10_000
 
 // openEgresses opens all egresses and makes their drivers.

@@ -40,6 +40,7 @@ type source struct {
 	running map[string]bool // partitions that are read or were ended; owned by discover
 	again   chan struct{}   // of capacity 1: look for partitions now
 	fresh   []string        // names of the partitions that were found last; owned by discover
+	said    core.Millis     // when it was last logged that they cannot be listed; zero: not yet; owned by discover
 	reading atomic.Bool     // partitions were found once
 	ends    int             // partitions whose ends are committed; owned by committed
 }
@@ -168,7 +169,7 @@ func (s *source) discover(ctx context.Context) {
 		}
 		parts, err := s.in.Partitions(ctx, known(s.id, g.coordinator.committedState().Positions))
 		if err != nil {
-			g.log.Warn("ingress: its partitions cannot be listed yet", "ingress", s.id, "error", err)
+			s.sayUnlisted(err)
 			attempt++
 			if !sleep(ctx, backoff(attempt)) {
 				return
@@ -188,6 +189,17 @@ func (s *source) discover(ctx context.Context) {
 		case <-time.After(discoveryEvery):
 		}
 	}
+}
+
+// sayUnlisted logs that partitions cannot be listed, once every failuresEvery: the first tries follow each other closely.
+func (s *source) sayUnlisted(err error) {
+	g := s.driver.gen
+	now := g.now()
+	if s.said != 0 && now < s.said+failuresEvery {
+		return
+	}
+	s.said = now
+	g.log.Warn("ingress: its partitions cannot be listed yet", "ingress", s.id, "error", err)
 }
 
 // begin reads the partitions that are not read yet. The absolute start of new ones is committed before.

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -130,4 +132,56 @@ func TestReportsAreTold(t *testing.T) {
 			t.Errorf("%s is %v, want %v", name, got, want)
 		}
 	}
+}
+
+// unlisting is a driver that never lists its partitions, and counts how often it is asked.
+type unlisting struct {
+	ingress.Ingress
+	asked *atomic.Int64
+}
+
+func (u *unlisting) Partitions(context.Context, []ingress.Partition) ([]ingress.Partition, error) {
+	u.asked.Add(1)
+	return nil, errors.New("there is no stream orders")
+}
+
+// That partitions cannot be listed is logged at once, and then now and then, however often it is tried.
+func TestUnlistedPartitionsAreLoggedNowAndThen(t *testing.T) {
+	r := newRig(t, counters())
+	var lines lineCounter
+	r.config.Log = slog.New(slog.NewTextHandler(&lines, nil))
+	var asked atomic.Int64
+	r.parts.Ingresses = append(r.parts.Ingresses, node.Ingress{ID: "test/log", Open: func() (ingress.Ingress, error) {
+		return &unlisting{source.Open(source.NewLog(source.Options{Router: ingress.Targets("test/count")})), &asked}, nil
+	}})
+	x := r.start()
+	x.eventually("it was asked often", func() bool { return asked.Load() >= 6 })
+	if n := lines.of("cannot be listed yet"); n < 1 || 3*n > asked.Load() {
+		t.Errorf("%d lines about %d tries", n, asked.Load())
+	}
+}
+
+// lineCounter keeps the lines of a log.
+type lineCounter struct {
+	mu    sync.Mutex
+	lines []string // guarded by mu
+}
+
+func (c *lineCounter) Write(b []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.lines = append(c.lines, string(b))
+	return len(b), nil
+}
+
+// of counts the lines that hold text.
+func (c *lineCounter) of(text string) (n int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, l := range c.lines {
+		if strings.Contains(l, text) {
+			n++
+		}
+	}
+	return n
 }
