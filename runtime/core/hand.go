@@ -49,6 +49,8 @@ func (w *Worker) evict(looks int) {
 		switch {
 		case in.used:
 			in.used = false
+		case in.stored() && in.lastEpoch <= Epoch(in.shard.applied):
+			w.forgetStored(in)
 		case !in.idle() || in.ready:
 		case in.lastEpoch <= Epoch(in.shard.applied):
 			in.shard.forget(in)

@@ -2,44 +2,48 @@ package core
 
 // instance is what a worker holds in memory of one Address: its state (clean values are a cache),
 // the messages that wait, and the try in flight.
+//
+// The fields are in the order in which the way of a message touches them, 64 bytes of each stretch: most Addresses are not in the processor's
+// cache when their message comes, and every other line costs as much as all the work on it.
 type instance struct {
-	// Set by the shard's instance method, then constant: overlays' readers use them.
-	addr  Address
+	// Set by the shard's instance method, then constant but for same: overlays' readers use them.
 	hash  uint64
-	shard *shard
-
-	typ   *funcType
-	slots []slot
 	same  *instance // next with the same hash
+	addr  Address
+	shard *shard
+	typ   *funcType
 
 	load     loadState
-	ready    bool // in its type's ready queue
+	ready    bool // in its type's ready list
+	fetching bool // LoadMailbox is under way
+	used     bool // since the eviction hand passed
 	inflight *Invocation
 	parked   *parked
-
+	held     *heldRow
+	retryAt  Millis     // when a failed invocation may be tried again
 	mail     []*Message // the head of the mailbox
-	taken    int        // of mail, by the try in flight
-	disk     diskTail   // what follows it in the store only
-	behind   []*Message // what follows that, in memory; empty unless disk holds messages
-	fetching bool       // LoadMailbox is under way
-	waiting  waitLink   // its place in the worker's list of instances with messages in memory
-	late     Epoch      // the last that deletes a repeat's row from between the waiting ones; see keepLate
 
-	fail    *Failure
-	limit   int    // cap of the next batch while a failing one is split; zero if none
-	spent   Millis // of the call budget, by tries of the head message alone
-	retryAt Millis // when a failed invocation may be tried again
-	held    *heldRow
-	drops   []uint64 // operator requests to drop the head message
-	asks    int      // incomplete answers in a row
+	taken   int       // of mail, by the try in flight
+	disk    diskTail  // what follows it in the store only
+	waiting waitLink  // its place in the worker's list of instances with messages in memory
+	place   readyLink // its place in its type's ready list
 
-	tokens map[string]TimerKey // cancellation tokens known to be set
-
+	slots     []slot
 	lastEpoch Epoch // the last in which it wrote a row
-	used      bool  // since the eviction hand passed
-	older     *instance
-	newer     *instance
+	late      Epoch // the last that deletes a repeat's row from between the waiting ones; see keepLate
 	bytes     int64
+	fail      *Failure
+	limit     int // cap of the next batch while a failing one is split; zero if none
+
+	first [1]slot // the memory of slots while there is one
+
+	behind []*Message          // what follows disk, in memory; empty unless disk holds messages
+	drops  []uint64            // operator requests to drop the head message
+	spent  Millis              // of the call budget, by tries of the head message alone
+	asks   int                 // incomplete answers in a row
+	tokens map[string]TimerKey // cancellation tokens known to be set
+	older  *instance
+	newer  *instance
 }
 
 type loadState uint8
@@ -75,6 +79,9 @@ const (
 func (in *instance) slotAt(name string) *slot {
 	if s := in.slot(name); s != nil {
 		return s
+	}
+	if in.slots == nil {
+		in.slots = in.first[:0]
 	}
 	in.slots = append(in.slots, slot{name: name})
 	in.addBytes(slotOverhead)

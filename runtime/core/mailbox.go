@@ -158,9 +158,11 @@ func (w *Worker) fromStore(in *instance, s StoredMessage) *Message {
 
 // fromDisk counts bytes of an instance that no longer lie in the store only.
 func (w *Worker) fromDisk(in *instance, n int64) {
-	n = min(n, in.disk.bytes)
-	in.disk.bytes -= n
-	w.diskBytes -= n
+	known := min(n, in.disk.bytes)
+	in.disk.bytes -= known
+	absent := min(n-known, w.absentBytes)
+	w.absentBytes -= absent
+	w.diskBytes -= known + absent
 }
 
 // fetch asks for the next part of the mailbox that lies in the store only.

@@ -1,10 +1,5 @@
 package core
 
-const (
-	backlogRead  = 64  // Addresses with waiting messages read at a time
-	backlogReady = 512 // loads and ready instances beyond which no more are read
-)
-
 // onShardRestored begins to read a shard: what waited for it, its unpublished records, its backlog.
 func (w *Worker) onShardRestored(ev ShardRestored) {
 	sh := w.shards[ev.Shard]
@@ -37,33 +32,4 @@ func (w *Worker) onShardRestored(ev ShardRestored) {
 	w.timersMoved = true
 	sh.commit(w.committed)
 	w.publish()
-}
-
-// scanBacklog looks for Addresses that had waiting messages at the restore point, a few at a time.
-func (w *Worker) scanBacklog() {
-	for w.scanShard < len(w.owned) {
-		sh := w.owned[w.scanShard]
-		switch {
-		case sh.scanned:
-			w.scanShard++
-			continue
-		case !sh.restored || sh.scanning || w.loads.all > backlogReady || w.ready > backlogReady || w.overBudget():
-			return
-		}
-		sh.scanning = true
-		w.emit(ReadBacklog{Shard: sh.id, After: sh.backlog, Limit: backlogRead})
-		return
-	}
-}
-
-func (w *Worker) onBacklogRead(ev BacklogRead) {
-	sh := w.shards[ev.Shard]
-	if sh == nil || !sh.scanning {
-		return
-	}
-	sh.scanning = false
-	sh.backlog, sh.scanned = ev.Next, ev.Next == nil
-	for _, a := range ev.Addresses {
-		w.load(sh.instance(a.Hash(), a))
-	}
 }

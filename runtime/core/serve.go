@@ -5,14 +5,7 @@ func (w *Worker) offer(in *instance) {
 	if in.ready || !in.startable(w.now) {
 		return
 	}
-	t := in.typ
-	in.ready = true
-	w.ready++
-	t.ready.push(in)
-	if !t.queued {
-		t.queued = true
-		w.endpoints[t.endpoint].ready.push(t)
-	}
+	w.enqueue(in)
 }
 
 // startable reports whether the instance may be served now.
@@ -20,7 +13,7 @@ func (in *instance) startable(now Millis) bool {
 	if in.load != loaded || in.inflight != nil || in.parked != nil || in.fetching || in.typ.endpoint < 0 {
 		return false
 	}
-	if len(in.drops) == 0 && (in.held != nil || in.retryAt > now) {
+	if (in.held != nil || in.retryAt > now) && len(in.drops) == 0 {
 		return false
 	}
 	if len(in.mail) > 0 {
@@ -53,10 +46,13 @@ func (w *Worker) serve() {
 
 // serveType serves one instance of a type that was taken from its endpoint's queue. It says no if that has to wait for memory.
 func (w *Worker) serveType(t *funcType) bool {
-	in := t.ready.pop()
-	in.ready = false
-	w.ready--
-	if t.queued = t.ready.len() > 0; t.queued {
+	in := t.ready.first
+	if in == nil { // it was forgotten
+		t.queued = false
+		return true
+	}
+	w.dequeue(in)
+	if t.queued = !t.ready.empty(); t.queued {
 		w.endpoints[t.endpoint].ready.push(t)
 	}
 	if in.startable(w.now) && !w.start(in) {

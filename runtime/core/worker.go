@@ -46,6 +46,7 @@ type Worker struct {
 	overlayBytes int64 // of overlays that the stores do not hold yet
 	cacheBytes   int64 // of instances
 	diskBytes    int64 // of waiting messages in the stores only
+	absentBytes  int64 // of them, those of Addresses that are not in memory
 	outboxBytes  int64 // of records not published
 	spilled      bool  // all that can be spilled before the next Applied is
 	relief       relief
@@ -54,7 +55,7 @@ type Worker struct {
 
 	unrestored     int // shards whose stores do not answer reads yet
 	outletsReading int // outlets whose stored records are still read
-	scanShard      int // of owned, whose backlog is looked for
+	scanShard      int // of owned, whose backlog is looked for; all of them when a round is over
 	alarm          Millis
 	timerAlarm     Millis
 	timersMoved    bool
@@ -75,6 +76,9 @@ type endpointState struct {
 	inflight int
 	limit    int
 	ready    fifo[*funcType] // types with ready instances, the one to be served next first
+	waiting  int             // ready instances of all of them
+	absent   bool            // there may be waiting messages in the stores whose Addresses are not in memory
+	skipped  bool            // this round of the scan saw some, or they were forgotten while it went on
 
 	called         Epoch  // the last in which a try began
 	answered       uint64 // tries whose answers were accepted
@@ -128,7 +132,7 @@ func NewWorker(cfg WorkerConfig) (*Worker, error) {
 	}
 	w.channels = make([]channel, max(workers, cfg.ID+1))
 	for _, e := range cfg.App.Endpoints {
-		w.endpoints = append(w.endpoints, endpointState{Endpoint: e, limit: e.Window})
+		w.endpoints = append(w.endpoints, endpointState{Endpoint: e, limit: e.Window, absent: true})
 	}
 	for i, e := range cfg.App.Egresses {
 		w.egresses = append(w.egresses, egressState{Egress: e})
