@@ -150,7 +150,7 @@ func (s *standby) answers(ctx context.Context) bool {
 	return c != nil && c.Contact != "" && answers(ctx, c.Contact, c.Nonce, s.lease)
 }
 
-// ErrLed: another process leads the application.
+// ErrLed means that another process leads the application.
 var ErrLed = errors.New("a process leads this application")
 
 // AwaitVacancy returns the tail of a log once a process that is no node may claim above it: when it has stood still for the lease time. If
