@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/aws/smithy-go"
 
 	"github.com/stateway/stateway/runtime/checkpoint"
 )
@@ -141,19 +142,13 @@ func (b *Bucket) deleteAll(ctx context.Context, objects []types.Object) error {
 	})
 }
 
-// firstRefused is an error if some of the objects were not deleted.
+// firstRefused is an error if some of the objects were not deleted: that of the first one, as if it had been asked for alone.
 func firstRefused(refused []types.Error) error {
 	for _, e := range refused {
 		if aws.ToString(e.Code) != "NoSuchKey" {
-			return &partlyError{e}
+			refusal := &smithy.GenericAPIError{Code: aws.ToString(e.Code), Message: aws.ToString(e.Message)}
+			return fmt.Errorf("%s: %w", aws.ToString(e.Key), refusal)
 		}
 	}
 	return nil
-}
-
-// partlyError is the error of one of many objects.
-type partlyError struct{ of types.Error }
-
-func (e *partlyError) Error() string {
-	return fmt.Sprintf("%s: %s: %s", aws.ToString(e.of.Key), aws.ToString(e.of.Code), aws.ToString(e.of.Message))
 }
