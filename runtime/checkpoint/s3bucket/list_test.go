@@ -26,10 +26,10 @@ func (s *refusing) RoundTrip(r *http.Request) (*http.Response, error) {
 		_ = r.Body.Close()
 	}
 	body := ""
-	switch {
-	case r.Method == http.MethodGet:
+	switch r.Method {
+	case http.MethodGet:
 		body = "<ListBucketResult><Contents><Key>app/old/1</Key></Contents></ListBucketResult>"
-	case r.Method == http.MethodPost:
+	case http.MethodPost:
 		body = "<DeleteResult></DeleteResult>"
 		if s.deletes++; s.deletes <= s.refuses {
 			body = "<DeleteResult><Error><Key>app/old/1</Key><Code>" + s.code + "</Code><Message>injected</Message></Error></DeleteResult>"
