@@ -99,7 +99,7 @@ func (m *members) event() (CloudEvent, error) {
 	}
 	switch {
 	case version != "1.0":
-		return CloudEvent{}, notEvent("specversion is %q, not 1.0", version)
+		return CloudEvent{}, notEvent("specversion is %.50q, not 1.0", version)
 	case e.ID == "":
 		return CloudEvent{}, notEvent("it has no id")
 	case e.Source == "":

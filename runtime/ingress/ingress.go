@@ -22,6 +22,10 @@ var (
 	ErrHeld = errors.New("partition held")
 )
 
+// ErrUnfit is wrapped by what Put returns of a batch that holds a record which its egress does not take, as one that is too long. The same batch
+// never passes; nothing of it was taken.
+var ErrUnfit = errors.New("not a record that its egress takes")
+
 // What Batch.Ack is told when the messages of a batch will never be in a committed checkpoint, as
 // far as this node can know.
 var (
@@ -42,8 +46,8 @@ type Batch struct {
 	// Target, Arg and Dedupe are set by the driver, the rest by the node.
 	Messages []*core.Message
 	// Records go to egresses in the same step as the position: what could not be made a message, as a dead letter. Each
-	// names an egress of the application by ns/name, and holds a value that this egress takes; otherwise Put returns an
-	// error. They are seldom; Ack does not speak of them.
+	// names an egress of the application by ns/name, and holds a value that this egress takes; otherwise Put returns
+	// ErrUnfit. They are seldom; Ack does not speak of them.
 	Records []core.EgressRecord
 	// Ack, if not nil, is called exactly once after Put has returned nil or while it returns: with nil
 	// when the checkpoint that holds all messages has committed, with ErrRolledBack or ErrStopped when
@@ -102,7 +106,7 @@ type Ingress interface {
 type Sink interface {
 	// Put hands b over, as a whole or not at all. It blocks while the partition has no credit and
 	// returns nil once b belongs to the node; on an error b stays the driver's and Ack is never called.
-	// The error is ctx's, or ErrStopped when the partition is taken away. A batch is taken
+	// The error is ctx's, ErrUnfit, or ErrStopped when the partition is taken away. A batch is taken
 	// when there is any credit left, so that one bigger than the budget gets through; drivers keep
 	// batches at or below MaxBatchBytes unless a single record is larger.
 	//

@@ -354,7 +354,7 @@ func (s *partitionSink) Put(ctx context.Context, b ingress.Batch) error {
 	}
 	for i := range b.Records {
 		if err := s.gen.checker.Egress(&b.Records[i]); err != nil {
-			return fmt.Errorf("a record of partition %s: %w", s.name, err)
+			return fmt.Errorf("a record of partition %s: %w: %w", s.name, ingress.ErrUnfit, err)
 		}
 		size += int64(len(b.Records[i].Arg))
 	}

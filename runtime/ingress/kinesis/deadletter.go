@@ -20,8 +20,12 @@ type DeadLetterRecord struct {
 	Arrival      int64  `json:"arrival"`       // Unix milliseconds
 	PartitionKey string `json:"partitionKey"`
 	Reason       string `json:"reason"`
-	Data         string `json:"data"` // base64
+	Data         string `json:"data"`           // base64
+	Size         int    `json:"size,omitempty"` // bytes of the record whose data is left out, because the egress takes no letter that long
 }
+
+// maxReason is how much of a reason is told, in bytes: it may quote what it complains about.
+const maxReason = 1 << 10
 
 // bad is a record that cannot be read.
 type bad struct {
@@ -32,13 +36,38 @@ type bad struct {
 	reason                 error
 }
 
-func (r *reader) deadLetter(b bad) core.EgressRecord {
-	text, err := json.Marshal(DeadLetterRecord{
+// letter is what becomes of b. Its data is set if whole.
+func (r *reader) letter(b bad, whole bool) core.EgressRecord {
+	reason := b.reason.Error()
+	if len(reason) > maxReason {
+		reason = reason[:maxReason] + " …"
+	}
+	l := DeadLetterRecord{
 		Stream: r.stream.name, Shard: r.shard, Sequence: b.sequence, Sub: b.sub, Arrival: b.arrival,
-		PartitionKey: b.partitionKey, Reason: b.reason.Error(), Data: base64.StdEncoding.EncodeToString(b.data),
-	})
+		PartitionKey: b.partitionKey, Reason: reason, Size: len(b.data),
+	}
+	if whole {
+		l.Data, l.Size = base64.StdEncoding.EncodeToString(b.data), 0
+	}
+	text, err := json.Marshal(l)
 	if err != nil {
 		panic("kinesis: a dead letter of texts and numbers does not encode: " + err.Error())
 	}
 	return core.EgressRecord{Egress: r.in.opts.DeadLetter, Typename: DeadLetterType, Arg: ingress.EncodeValue(DeadLetterType, text)}
+}
+
+// shorten leaves the data out of the longest letter that has it. It is false if none has any.
+func (r *reader) shorten() bool {
+	longest := -1
+	for i, b := range r.whole {
+		if len(b.data) > 0 && (longest < 0 || len(b.data) > len(r.whole[longest].data)) {
+			longest = i
+		}
+	}
+	if longest < 0 {
+		return false
+	}
+	r.letters[longest] = r.letter(r.whole[longest], false)
+	r.whole[longest].data = nil
+	return true
 }

@@ -84,6 +84,7 @@ type node struct {
 	in      *Ingress
 	pauses  time.Duration
 	credit  func(ctx context.Context) error // before each batch is taken
+	longest int                             // letter that the egress takes; zero: any
 	mu      sync.Mutex
 	running map[string]bool
 	parts   map[string]ingress.Partition // newest positions
@@ -171,6 +172,11 @@ func (s sinkOf) Put(ctx context.Context, b ingress.Batch) error {
 	if s.n.credit != nil {
 		if err := s.n.credit(ctx); err != nil {
 			return err
+		}
+	}
+	for _, l := range b.Records {
+		if s.n.longest > 0 && len(l.Arg) > s.n.longest {
+			return fmt.Errorf("%d bytes: %w", len(l.Arg), ingress.ErrUnfit)
 		}
 	}
 	s.n.mu.Lock()

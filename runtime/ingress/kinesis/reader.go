@@ -43,6 +43,7 @@ type reader struct {
 	memory  messages
 	batch   []*core.Message
 	letters []core.EgressRecord
+	whole   []bad // what letters tell of, in their order; without data if the letter has none
 	size    int64 // of batch and letters
 	records int   // in batch and letters
 
@@ -117,12 +118,16 @@ func (r *reader) flush(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("shard %s: a record that Kinesis sent: %w", r.name(), err)
 	}
-	if err := r.hand(ctx, ingress.Batch{Position: at, Messages: r.batch, Records: r.letters}); err != nil {
+	err = r.hand(ctx, ingress.Batch{Position: at, Messages: r.batch, Records: r.letters})
+	for errors.Is(err, ingress.ErrUnfit) && r.shorten() {
+		err = r.hand(ctx, ingress.Batch{Position: at, Messages: r.batch, Records: r.letters})
+	}
+	if err != nil {
 		return err
 	}
 	r.stats.read(r.records, 0)
 	r.put = r.pos
-	r.batch, r.letters, r.size, r.records = nil, nil, 0, 0
+	r.batch, r.letters, r.whole, r.size, r.records = nil, nil, nil, 0, 0
 	return nil
 }
 

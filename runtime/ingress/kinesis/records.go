@@ -135,7 +135,7 @@ func (r *reader) taken(ctx context.Context, size int64, after lineage.Position) 
 func (r *reader) invalid(ctx context.Context, b bad, after lineage.Position) error {
 	switch r.in.opts.OnInvalid {
 	case DeadLetter:
-		letter := r.deadLetter(b)
+		letter := r.letter(b, true)
 		size := int64(len(letter.Arg))
 		if r.size > 0 && r.size+size > ingress.MaxBatchBytes {
 			if err := r.flush(ctx); err != nil {
@@ -143,7 +143,7 @@ func (r *reader) invalid(ctx context.Context, b bad, after lineage.Position) err
 			}
 		}
 		r.logBad(b, "it goes to the dead letters")
-		r.letters = append(r.letters, letter)
+		r.letters, r.whole = append(r.letters, letter), append(r.whole, b)
 		return r.taken(ctx, size, after)
 	case Skip:
 		r.logBad(b, "it is skipped")

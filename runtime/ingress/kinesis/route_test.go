@@ -192,6 +192,50 @@ func checkLetters(t *testing.T, n *node, shard, seq string, want bool) {
 	}
 }
 
+// A bad record stops nothing, also if the egress takes no letter of its size: the letter goes without the data. Shorter ones keep theirs.
+func TestDeadLettersThatAreTooLong(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		service, n := start(t, 1, kinesistest.Options{}, func(o *Options) { o.DeadLetter = "a/dead" })
+		defer n.halt()
+		n.mu.Lock()
+		n.longest = 1000
+		n.mu.Unlock()
+		long := append(damaged(), make([]byte, 2000)...)
+		service.Put("s", "k", []byte("0"))
+		service.Put("s", "k", damaged())
+		service.Put("s", "k", long)
+		service.Put("s", "k", []byte("1"))
+		time.Sleep(time.Minute)
+		n.expect(t, []string{"k=0", "k=1"})
+		if len(n.letters) != 2 || n.failure() != nil {
+			t.Fatalf("%d dead letters, %v", len(n.letters), n.failure())
+		}
+		if text := string(n.letters[0].Arg); !strings.Contains(text, base64.StdEncoding.EncodeToString(damaged())) || strings.Contains(text, `"size"`) {
+			t.Errorf("the short letter: %s", text)
+		}
+		if text := string(n.letters[1].Arg); !strings.Contains(text, `"data":"","size":`+fmt.Sprint(len(long))) {
+			t.Errorf("the long letter: %s", text)
+		}
+	})
+}
+
+// A reason quotes no more of a record than a letter and a line of the log should hold.
+func TestReasonsOfBadRecordsAreShort(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		service, n := start(t, 1, kinesistest.Options{}, func(o *Options) { o.DeadLetter, o.Streams[0].Format = "a/dead", CloudEvents })
+		defer n.halt()
+		service.Put("s", "k", []byte(`{"specversion":"`+strings.Repeat("9", 100_000)+`"}`))
+		time.Sleep(time.Minute)
+		if len(n.letters) != 1 || !strings.Contains(string(n.letters[0].Arg), "specversion is") {
+			t.Fatalf("%d dead letters", len(n.letters))
+		}
+		text := string(n.letters[0].Arg)
+		if reason := text[strings.Index(text, `"reason"`):strings.Index(text, `"data"`)]; len(reason) > 2000 {
+			t.Errorf("a reason of %d bytes", len(reason))
+		}
+	})
+}
+
 func TestRecordsOfOtherShardsAreDroppedFromAggregates(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		service, n := start(t, 2, kinesistest.Options{}, nil)
