@@ -1,97 +1,33 @@
 package kinesis
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"math/big"
-	"slices"
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/kinesis"
-	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
-
+	"github.com/stateway/stateway/test/aws/kinesis/numbers"
 	"github.com/stateway/stateway/test/harness"
 )
-
-// reshaping changes the shards of one stream.
-type reshaping struct {
-	client harness.KinesisClient
-	stream string
-}
-
-// open lists the open shards by their range of hashes.
-func (r reshaping) open(ctx context.Context) ([]types.Shard, error) {
-	open, err := r.client.Open(ctx, r.stream)
-	slices.SortFunc(open, func(a, b types.Shard) int { return first(a).Cmp(first(b)) })
-	return open, err
-}
-
-func first(s types.Shard) *big.Int { return number(s.HashKeyRange.StartingHashKey) }
-
-func number(text *string) *big.Int {
-	n, ok := new(big.Int).SetString(aws.ToString(text), 10)
-	if !ok {
-		panic("not a hash: " + aws.ToString(text))
-	}
-	return n
-}
-
-// split halves the i-th open shard.
-func (r reshaping) split(ctx context.Context, i int) error {
-	open, err := r.open(ctx)
-	if err != nil {
-		return err
-	}
-	s := open[i]
-	middle := new(big.Int).Add(first(s), number(s.HashKeyRange.EndingHashKey))
-	middle.Rsh(middle, 1)
-	_, err = r.client.SplitShard(ctx, &kinesis.SplitShardInput{
-		StreamName: aws.String(r.stream), ShardToSplit: s.ShardId, NewStartingHashKey: aws.String(middle.String()),
-	})
-	return cmp.Or(err, r.client.WaitActive(ctx, r.stream))
-}
-
-// merge makes one of the i-th open shard and its neighbour.
-func (r reshaping) merge(ctx context.Context, i int) error {
-	open, err := r.open(ctx)
-	if err != nil {
-		return err
-	}
-	_, err = r.client.MergeShards(ctx, &kinesis.MergeShardsInput{
-		StreamName: aws.String(r.stream), ShardToMerge: open[i].ShardId, AdjacentShardToMerge: open[i+1].ShardId,
-	})
-	return cmp.Or(err, r.client.WaitActive(ctx, r.stream))
-}
-
-// update changes the number of shards.
-func (r reshaping) update(ctx context.Context, shards int32) error {
-	_, err := r.client.UpdateShardCount(ctx, &kinesis.UpdateShardCountInput{
-		StreamName: aws.String(r.stream), TargetShardCount: aws.Int32(shards), ScalingType: types.ScalingTypeUniformScaling,
-	})
-	return cmp.Or(err, r.client.WaitActive(ctx, r.stream))
-}
 
 // step is a change of the shards, or a restart of the node.
 type step struct {
 	name string
-	do   func(context.Context, reshaping) error // nil is a restart
+	do   func(context.Context, numbers.Shards) error // nil is a restart
 }
 
 var restart = step{name: "restart"}
 
 func split(i int) step {
-	return step{fmt.Sprintf("split %d", i), func(ctx context.Context, r reshaping) error { return r.split(ctx, i) }}
+	return step{fmt.Sprintf("split %d", i), func(ctx context.Context, s numbers.Shards) error { return s.Split(ctx, i) }}
 }
 
 func merge(i int) step {
-	return step{fmt.Sprintf("merge %d", i), func(ctx context.Context, r reshaping) error { return r.merge(ctx, i) }}
+	return step{fmt.Sprintf("merge %d", i), func(ctx context.Context, s numbers.Shards) error { return s.Merge(ctx, i) }}
 }
 
 func update(n int32) step {
-	return step{fmt.Sprintf("update to %d", n), func(ctx context.Context, r reshaping) error { return r.update(ctx, n) }}
+	return step{fmt.Sprintf("update to %d", n), func(ctx context.Context, s numbers.Shards) error { return s.Update(ctx, n) }}
 }
 
 // TestResharding changes shards while records are put and read: of every key they arrive in order, once.
@@ -120,25 +56,25 @@ func TestResharding(t *testing.T) {
 			s := newStage(t, reading(harness.FanOut(t, server.Endpoint), c.keys+`
 startupPosition: {type: earliest}
 streams:
-  - {stream: numbers, valueType: test/Numbered, targets: [test/count]}`))
+  - {stream: numbers, valueType: test/Record, targets: [test/count]}`))
 			s.run()
-			p := newProducer(client, "numbers", 24)
+			p := &numbers.Producer{Client: client, Stream: "numbers", Keys: 24}
 			for _, step := range c.steps {
-				end := p.background(t, 5*time.Millisecond)
+				end := p.Start(t.Context(), 10*time.Millisecond)
 				if step.do == nil {
 					s.stop()
 					s.run()
-				} else if err := step.do(t.Context(), reshaping{client, "numbers"}); err != nil {
+				} else if err := step.do(t.Context(), numbers.Shards{Client: client, Stream: "numbers"}); err != nil {
 					t.Fatalf("%s: %v", step.name, err)
 				}
-				end()
+				must(t, end())
 				if !c.hasty {
-					s.expect("test/count", p.sent)
+					s.expect(numbers.Count, p)
 				}
 			}
-			p.rounds(t, 3)
-			s.expect("test/count", p.sent)
-			t.Logf("%d records of each of %d keys", p.sent["k0"], p.keys)
+			rounds(t, p, 3)
+			s.expect(numbers.Count, p)
+			t.Logf("%d records of each of %d keys", p.Sent(), p.Keys)
 		})
 	}
 }

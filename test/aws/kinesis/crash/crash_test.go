@@ -39,13 +39,13 @@ func seed() uint64 {
 // TestKill kills the node about once a second, and the functions in between.
 func TestKill(t *testing.T) {
 	t.Parallel()
-	newWorld(t).run(runTime(), func() {})
+	newWorld(t, false).run(runTime(), func() {})
 }
 
-// TestKillOnS3 keeps the checkpoints in S3 and loses the disk at every other kill.
+// TestKillOnS3 aggregates what it writes, keeps the checkpoints in S3 and loses the disk at every other kill.
 func TestKillOnS3(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newWorld(t, true)
 	server := harness.Versitygw(t, "numbers")
 	w.node.Bucket, w.node.Env = server.URL("numbers", "crash"), server.Env()
 	w.run(runTime()/2, func() {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/stateway/stateway/internal/envelope"
+	"github.com/stateway/stateway/internal/kpl"
 	"github.com/stateway/stateway/runtime/admin"
 	"github.com/stateway/stateway/runtime/core"
 	"github.com/stateway/stateway/test/aws/kinesis/numbers"
@@ -46,7 +47,8 @@ type world struct {
 	kills     int
 }
 
-func newWorld(t *testing.T) *world {
+// newWorld is an application whose egress aggregates records, or does not.
+func newWorld(t *testing.T, aggregation bool) *world {
 	s, dir, port, chosen := harness.KinesisLocal(t), t.TempDir(), harness.MustPort(t), seed()
 	w := &world{
 		t: t, client: s.Client(), rand: rand.New(rand.NewPCG(chosen, 1)),
@@ -55,7 +57,7 @@ func newWorld(t *testing.T) *world {
 		},
 	}
 	w.producer = &numbers.Producer{Client: w.client, Stream: stream, Keys: keys}
-	module := fmt.Sprintf(endpointModule, harness.Loopback(port)) + numbers.ThereAndBack(s.Endpoint)
+	module := fmt.Sprintf(endpointModule, harness.Loopback(port)) + numbers.ThereAndBack(s.Endpoint, aggregation)
 	w.node = harness.NodeConfig{
 		Modules: []string{harness.MustWriteFile(t, dir, "module.yaml", module)}, Data: filepath.Join(dir, "data"), Bucket: filepath.Join(dir, "bucket"),
 		Application: "numbers", Shards: 16, Workers: 2, Every: 200 * time.Millisecond, Lease: 500 * time.Millisecond,
@@ -188,27 +190,35 @@ func (w *world) expectWritten() (records, repeats int) {
 	w.must(err)
 	seen, last := map[string][]byte{}, map[string]int{}
 	for _, r := range all {
-		e, err := envelope.DecodeStateway(r.Data)
+		parts, aggregated, err := kpl.Decode(r.Data, nil)
 		w.must(err)
-		if before, twice := seen[e.ID]; twice {
-			if !bytes.Equal(before, r.Data) {
-				w.t.Fatalf("id %s names two records", e.ID)
+		if !aggregated {
+			parts = []kpl.Record{{Data: r.Data}}
+		}
+		for _, p := range parts {
+			e, err := envelope.DecodeStateway(p.Data)
+			w.must(err)
+			records++
+			if before, twice := seen[e.ID]; twice {
+				if !bytes.Equal(before, e.Payload) {
+					w.t.Fatalf("id %s names two records", e.ID)
+				}
+				repeats++
+				continue
 			}
-			repeats++
-			continue
+			seen[e.ID] = e.Payload
+			var got numbers.Record
+			w.must(json.Unmarshal(e.Payload, &got))
+			if got.Number != last[got.Key]+1 {
+				w.t.Fatalf("stream %s: %s/%d after %d", numbers.MiddleStream, got.Key, got.Number, last[got.Key])
+			}
+			last[got.Key] = got.Number
 		}
-		seen[e.ID] = r.Data
-		var got numbers.Record
-		w.must(json.Unmarshal(e.Payload, &got))
-		if got.Number != last[got.Key]+1 {
-			w.t.Fatalf("stream %s: %s/%d after %d", numbers.MiddleStream, got.Key, got.Number, last[got.Key])
-		}
-		last[got.Key] = got.Number
 	}
 	for i := range keys {
 		if last[numbers.Key(i)] != w.producer.Sent() {
 			w.t.Fatalf("stream %s holds %d of %d records of %s", numbers.MiddleStream, last[numbers.Key(i)], w.producer.Sent(), numbers.Key(i))
 		}
 	}
-	return len(all), repeats
+	return records, repeats
 }

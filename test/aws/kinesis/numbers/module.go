@@ -13,8 +13,8 @@ func Login(endpoint string) string {
 }
 
 // ThereAndBack is a module, without endpoints: records of stream numbers reach First, and what it sends after commit reaches Second by
-// MiddleStream.
-func ThereAndBack(endpoint string) string {
+// MiddleStream. aggregation is that of the egress.
+func ThereAndBack(endpoint string, aggregation bool) string {
 	return fmt.Sprintf(`kind: io.statefun.kinesis.v1/ingress
 spec:
   id: test/in
@@ -29,6 +29,7 @@ spec:
   %[1]s
   delivery: after-commit
   envelope: stateway
+  aggregation: %[6]t
 ---
 kind: io.statefun.kinesis.v1/ingress
 spec:
@@ -37,5 +38,5 @@ spec:
   startupPosition: {type: earliest}
   streams:
     - {stream: %[4]s, valueType: test/Record, targets: [%[5]s], format: stateway, dedupe: stateway}
-`, Login(endpoint), First, Middle, MiddleStream, Second)
+`, Login(endpoint), First, Middle, MiddleStream, Second, aggregation)
 }
