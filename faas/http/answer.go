@@ -19,6 +19,7 @@ type answer struct {
 	encodings  []string // in the order in which they were applied, lower case
 	retryAfter string
 	date       string
+	group      []string // what the server announces of groups, if somebody wants to know
 	location   bool
 	body       []byte // the answer's own, never reused
 	tooLarge   bool   // the body was not read to its end
@@ -50,16 +51,13 @@ func (c *Client) outcome(codec *reqreply.Codec, r *route, a *answer) core.Outcom
 	failed := func(format string, args ...any) core.Outcome {
 		return core.Outcome{Class: core.OutcomeFailed, Reason: "POST " + r.text + ": " + fmt.Sprintf(format, args...)}
 	}
-	if !a.ok() {
-		o := failed("status %s%s", statusText(a.status), a.excerpt())
+	if reason := c.refusal(a); reason != "" {
+		o := failed("%s", reason)
 		if a.troubles() {
 			o.Class = core.OutcomeTrouble
 			o.RetryAfter = retryAfter(a.retryAfter, a.date, c.cfg.Now)
 		}
 		return o
-	}
-	if a.tooLarge {
-		return failed("the answer is larger than payload_max_bytes (%d bytes)", c.cfg.PayloadMaxBytes)
 	}
 	if a.otherType != "" {
 		return failed("content type %q of the answer: must be %s%s", a.otherType, octetStream, a.excerpt())
@@ -73,6 +71,17 @@ func (c *Client) outcome(codec *reqreply.Codec, r *route, a *answer) core.Outcom
 		return failed("%v", err)
 	}
 	return core.Outcome{Class: core.OutcomeOK, Response: resp}
+}
+
+// refusal says why there is no body that could be an answer; empty if there is one.
+func (c *Client) refusal(a *answer) string {
+	switch {
+	case !a.ok():
+		return "status " + statusText(a.status) + a.excerpt()
+	case a.tooLarge:
+		return fmt.Sprintf("the answer is larger than payload_max_bytes (%d bytes)", c.cfg.PayloadMaxBytes)
+	}
+	return ""
 }
 
 func statusText(status int) string {

@@ -43,6 +43,10 @@ type Config struct {
 	// PayloadMaxBytes is the longest answer that is read, after decompression. Default: 32 MiB (OkHTTP: 1 GiB).
 	PayloadMaxBytes int64
 
+	// HTTP2 says that plain connections speak HTTP/2 from the first byte. TLS ones do where the server offers it, whatever this
+	// says.
+	HTTP2 bool
+
 	// TrustCACerts, ClientCert and ClientKey are paths of PEM files, the key in PKCS#8; ClientKeyPassword is the path
 	// of a file that holds the key's password. Certificate and key come together or not at all.
 	TrustCACerts, ClientCert, ClientKey, ClientKeyPassword string

@@ -42,8 +42,24 @@ const maxDigits = 24 // of a Content-Length, with the empty line behind it
 var errStale = errors.New("stale connection")
 
 func (c *conn) exchange(j job) core.Outcome {
-	deadline := time.Now().Add(c.client.budget(j.inv))
 	c.request(j)
+	a, err := c.roundTrip(j)
+	switch {
+	case err != nil:
+		return c.client.failure(j, err)
+	case a.redirects() && c.client.cfg.Transport == OkHTTP:
+		return c.follow().exchange(j)
+	}
+	return c.client.outcome(&c.codec, j.route, a)
+}
+
+// follow is the lane that takes a request where the server wants it.
+func (c *conn) follow() *stdLane { return &stdLane{client: c.client, std: c.pool.std} }
+
+// roundTrip sends what is in c.out, once more if the connection turns out to be stale, and reads the answer.
+func (c *conn) roundTrip(j job) (*answer, error) {
+	deadline := time.Now().Add(c.client.budget(j))
+	c.in.h.wantsGroup = j.post != nil
 	a, err := c.attempt(j.route, deadline)
 	if errors.Is(err, errStale) {
 		c.drop()
@@ -52,13 +68,7 @@ func (c *conn) exchange(j job) core.Outcome {
 	if err != nil || a.close {
 		c.drop()
 	}
-	if err != nil {
-		return c.client.failure(j, err)
-	}
-	if a.redirects() && c.client.cfg.Transport == OkHTTP {
-		return (&stdLane{client: c.client, std: c.pool.std}).exchange(j)
-	}
-	return c.client.outcome(&c.codec, j.route, a)
+	return a, err
 }
 
 // request encodes the whole request into c.out.
@@ -175,7 +185,14 @@ func (c *conn) close() {
 }
 
 // budget is how long a try may take.
-func (c *Client) budget(inv *core.Invocation) time.Duration {
+func (c *Client) budget(j job) time.Duration {
+	if j.post != nil {
+		if b := j.post.Budget(); b > 0 {
+			return b
+		}
+		return c.cfg.Call
+	}
+	inv := j.inv
 	if b := time.Duration(inv.Budget) * time.Millisecond; inv.Budget > 0 && b < c.cfg.Call && b > 0 {
 		return b
 	}

@@ -13,6 +13,8 @@ type head struct {
 	length  int64 // -1 without a Content-Length
 	chunked bool
 	old     bool // HTTP/1.0: the connection ends unless the server says otherwise
+
+	wantsGroup bool // somebody wants to know what the server announces
 }
 
 // head reads a status line and headers.
@@ -21,7 +23,7 @@ func (rd *reader) head(h *head) error {
 	if err != nil {
 		return err
 	}
-	*h = head{length: -1}
+	*h = head{length: -1, wantsGroup: h.wantsGroup}
 	if err := h.statusLine(l); err != nil {
 		return err
 	}
@@ -95,6 +97,9 @@ func (h *head) header(l []byte, keep *bool) error {
 		if fold(name, "content-length") {
 			return h.contentLength(v)
 		}
+		if h.wantsGroup && fold(name, groupHeader) {
+			h.group = append(h.group, string(v))
+		}
 	case len("content-encoding"):
 		if fold(name, "content-encoding") {
 			h.addEncoding(v)
@@ -123,6 +128,9 @@ func fold(b []byte, lower string) bool {
 	}
 	return true
 }
+
+// groupHeader is group.Header in lower case, as long as content-length.
+const groupHeader = "stateway-group"
 
 const octetStream = "application/octet-stream"
 

@@ -9,16 +9,19 @@ import (
 	"github.com/stateway/stateway/runtime/core"
 )
 
-// job is an invocation to be sent.
+// job is an invocation to be sent, or a Request.
 type job struct {
 	route *route
 	inv   *core.Invocation
+	post  Request
 }
 
 // lane makes one request at a time.
 type lane interface {
-	// exchange sends a job and returns what became of it.
+	// exchange sends an invocation and returns what became of it.
 	exchange(j job) core.Outcome
+	// post sends a Request.
+	post(j job) *Answer
 	// close ends the lane; an exchange that runs fails soon.
 	close()
 }
@@ -46,7 +49,7 @@ type idleLane struct {
 }
 
 func newPool(c *Client, r *route) *pool {
-	p := &pool{client: c, lean: !r.tls && c.cfg.Proxy == nil, lanes: make(map[lane]struct{})}
+	p := &pool{client: c, lean: !r.tls && c.cfg.Proxy == nil && !c.cfg.HTTP2, lanes: make(map[lane]struct{})}
 	if !p.lean || c.cfg.Transport == OkHTTP {
 		p.std = newStd(&c.cfg, c.tls, r)
 	}
@@ -61,19 +64,32 @@ func (p *pool) send(r *route, invs []*core.Invocation) bool {
 		return false
 	}
 	for _, inv := range invs {
-		j := job{route: r, inv: inv}
-		if p.soon > p.queue.len() {
-			p.queue.push(j) // spares a goroutine's start
-			continue
-		}
-		if l, ok := p.freeLaneLocked(); ok {
-			p.client.tasks.Add(1)
-			go p.run(l, j)
-			continue
-		}
-		p.queue.push(j)
+		p.sendLocked(job{route: r, inv: inv})
 	}
 	return true
+}
+
+// sendPost takes a Request, unless the pool is closed.
+func (p *pool) sendPost(r *route, post Request) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.closed {
+		p.sendLocked(job{route: r, post: post})
+	}
+	return !p.closed
+}
+
+func (p *pool) sendLocked(j job) {
+	if p.soon > p.queue.len() {
+		p.queue.push(j) // spares a goroutine's start
+		return
+	}
+	if l, ok := p.freeLaneLocked(); ok {
+		p.client.tasks.Add(1)
+		go p.run(l, j)
+		return
+	}
+	p.queue.push(j)
 }
 
 // freeLaneLocked returns an idle lane or a new one, unless there are as many as there may be.
@@ -110,12 +126,22 @@ func (p *pool) newLane() idleLane {
 func (p *pool) run(l idleLane, j job) {
 	defer p.client.tasks.Done()
 	for ok := true; ok; l, j, ok = p.next(l) {
+		if j.post != nil {
+			a := l.lane.post(j)
+			p.handsOver()
+			j.post.Answered(a)
+			continue
+		}
 		o := l.lane.exchange(j)
-		p.mu.Lock()
-		p.soon++
-		p.mu.Unlock()
+		p.handsOver()
 		p.client.out.Put(core.Result{Invocation: j.inv, Outcome: o})
 	}
+}
+
+func (p *pool) handsOver() {
+	p.mu.Lock()
+	p.soon++
+	p.mu.Unlock()
 }
 
 // next takes the job that waits longest; without one the lane goes idle. A lane whose time is up is closed; if a job

@@ -20,7 +20,8 @@ type route struct {
 	network string // tcp or unix
 	address string // to dial
 	host    string // Host header
-	head    []byte // of a lean request, up to the value of Content-Length
+	begin   string // of a lean request's head, up to the content type
+	head    []byte // of an invocation's, up to the value of Content-Length
 }
 
 // newRoute puts the name of t into the template.
@@ -91,10 +92,18 @@ func (r *route) parse() error {
 	if r.url, err = url.Parse(scheme + "://" + r.host + target); err != nil {
 		return err
 	}
-	r.head = []byte("POST " + target + " HTTP/1.1\r\nHost: " + r.host + "\r\n" +
-		"User-Agent: statefun\r\nContent-Type: application/octet-stream\r\nAccept: application/octet-stream\r\n" +
-		"Accept-Encoding: gzip,deflate\r\nConnection: keep-alive\r\nContent-Length: ")
+	r.begin = "POST " + target + " HTTP/1.1\r\nHost: " + r.host + "\r\nUser-Agent: statefun\r\nContent-Type: "
+	r.head = r.appendHead(nil, octetStream)
 	return nil
+}
+
+// appendHead appends the head of a lean request up to the value of Content-Length.
+func (r *route) appendHead(b []byte, contentType string) []byte {
+	b = append(b, r.begin...)
+	b = append(b, contentType...)
+	b = append(b, "\r\nAccept: "...)
+	b = append(b, contentType...)
+	return append(b, "\r\nAccept-Encoding: gzip,deflate\r\nConnection: keep-alive\r\nContent-Length: "...)
 }
 
 // requestTarget is path and query of a URL as they are written.

@@ -29,6 +29,7 @@ func newStd(cfg *Config, tlsConfig *tls.Config, r *route) *nethttp.Client {
 		TLSClientConfig:        tlsConfig.Clone(),
 		TLSHandshakeTimeout:    cfg.Connect,
 		ForceAttemptHTTP2:      true,
+		Protocols:              protocols(cfg, r),
 		MaxIdleConns:           0,
 		MaxIdleConnsPerHost:    cfg.PoolSize,
 		IdleConnTimeout:        max(cfg.PoolTTL, 0),
@@ -46,6 +47,16 @@ func newStd(cfg *Config, tlsConfig *tls.Config, r *route) *nethttp.Client {
 	return c
 }
 
+// protocols are nil, which leaves it to ForceAttemptHTTP2, unless HTTP/2 is spoken without asking.
+func protocols(cfg *Config, r *route) *nethttp.Protocols {
+	if !cfg.HTTP2 || r.tls {
+		return nil
+	}
+	p := &nethttp.Protocols{}
+	p.SetUnencryptedHTTP2(true)
+	return p
+}
+
 // stdLane is a lane over net/http.
 type stdLane struct {
 	client *Client
@@ -56,21 +67,39 @@ type stdLane struct {
 func (l *stdLane) close() {} // the client's context ends what runs
 
 func (l *stdLane) exchange(j job) core.Outcome {
-	ctx, cancel := context.WithTimeout(l.client.ctx, l.client.budget(j.inv))
-	defer cancel()
-	a, err := l.roundTrip(ctx, cancel, j)
+	a, err := l.answer(j)
 	if err != nil {
-		if ctx.Err() != nil {
-			err = errors.Join(err, ctx.Err())
-		}
 		return l.client.failure(j, err)
 	}
 	return l.client.outcome(&l.codec, j.route, a)
 }
 
-func (l *stdLane) request(ctx context.Context, j job) (*nethttp.Request, error) {
+func (l *stdLane) post(j job) *Answer {
+	a, err := l.answer(j)
+	return l.client.answered(j, a, err)
+}
+
+func (l *stdLane) answer(j job) (*answer, error) {
+	ctx, cancel := context.WithTimeout(l.client.ctx, l.client.budget(j))
+	defer cancel()
+	a, err := l.roundTrip(ctx, cancel, j)
+	if err != nil && ctx.Err() != nil {
+		err = errors.Join(err, ctx.Err())
+	}
+	return a, err
+}
+
+// body encodes a job. net/http may read it after the answer has come: it is not reused.
+func (l *stdLane) body(j job) (body []byte, contentType string) {
+	if j.post != nil {
+		return j.post.Append(nil), j.post.ContentType()
+	}
 	n := l.codec.Prepare(j.inv)
-	body := l.codec.AppendRequest(make([]byte, 0, n)) // net/http may read it after the answer has come: not reused
+	return l.codec.AppendRequest(make([]byte, 0, n)), octetStream
+}
+
+func (l *stdLane) request(ctx context.Context, j job) (*nethttp.Request, error) {
+	body, contentType := l.body(j)
 	req, err := nethttp.NewRequestWithContext(ctx, nethttp.MethodPost, j.route.url.String(), bytes.NewReader(body))
 	if err != nil {
 		return nil, err
@@ -78,8 +107,8 @@ func (l *stdLane) request(ctx context.Context, j job) (*nethttp.Request, error) 
 	req.Host = j.route.host
 	req.Header = nethttp.Header{
 		"User-Agent":      {"statefun"},
-		"Content-Type":    {octetStream},
-		"Accept":          {octetStream},
+		"Content-Type":    {contentType},
+		"Accept":          {contentType},
 		"Accept-Encoding": {"gzip,deflate"},
 		"Idempotency-Key": {}, // not sent; it allows net/http to try a stale connection's request again
 	}
@@ -119,6 +148,7 @@ func (l *stdLane) read(resp *nethttp.Response, cancel context.CancelFunc) (*answ
 		status:     resp.StatusCode,
 		retryAfter: resp.Header.Get("Retry-After"),
 		date:       resp.Header.Get("Date"),
+		group:      resp.Header.Values(groupHeader),
 	}
 	a.contentType([]byte(resp.Header.Get("Content-Type")))
 	for _, v := range resp.Header.Values("Content-Encoding") {
