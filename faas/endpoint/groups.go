@@ -101,7 +101,7 @@ func (s *grouped) stats() Stats {
 		Limit: d.Limit, Flying: d.Flying, Queued: d.Queued, Resting: d.Resting, Answers: s.health.answers,
 		Groups: GroupStats{
 			Groups: d.Groups, Items: d.Items, Bytes: d.Bytes,
-			Splits: d.Splits, Missing: d.Missing, Throttled: d.Throttled, Stray: d.Stray,
+			Splits: d.Splits, Missing: d.Missing, Throttled: d.Throttled, Stray: d.Stray, Busy: d.Busy,
 		},
 	}
 }

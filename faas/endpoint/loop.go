@@ -159,6 +159,9 @@ type GroupStats struct {
 	Missing   uint64 // invocations that an answer lacked
 	Throttled uint64 // groups refused because too many were under way
 	Stray     uint64 // answers that had to be dropped
+
+	// Busy is the time of all groups together, from sending to the answer or its lack.
+	Busy core.Millis
 }
 
 // health notes what goes wrong at an endpoint and tells when its trouble begins or is over.

@@ -28,8 +28,12 @@ func (b *builder) endpoint(e *module.Endpoint) error {
 	}
 	var err error
 	switch e.Kind {
-	case module.KindHTTPv1, module.KindHTTPv2:
-		part.Open = b.httpEndpoint(e, part.Core.Retry)
+	case module.KindHTTPv1, module.KindHTTPv2, module.KindKnative:
+		if e.Group.Used() {
+			part.Open = b.cloudEventsEndpoint(e, part.Core.Retry)
+		} else {
+			part.Open = b.httpEndpoint(e, part.Core.Retry)
+		}
 	case module.KindEmbedded:
 		part.Open, err = b.embeddedEndpoint(e, part.Core.Retry)
 	default:

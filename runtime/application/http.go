@@ -40,6 +40,20 @@ func (b *builder) trouble(name string) func(bool, string) {
 }
 
 func (b *builder) httpEndpoint(e *module.Endpoint, retry core.Retry) opener {
+	cfg := httpConfig(e)
+	return b.dispatched(e.Functions.String(), retry, e.Transport.PoolSize, func(env node.CallerEnv, done func([]core.Result)) (endpoint.Transport, error) {
+		cfg.Now = env.Now
+		c, err := faashttp.New(cfg, done)
+		if err != nil {
+			return nil, err
+		}
+		b.opt.Log.Info("endpoint", "functions", e.Functions.String(), "url", e.URL.String())
+		return c, nil
+	})
+}
+
+// httpConfig is how an endpoint of the module is spoken to.
+func httpConfig(e *module.Endpoint) faashttp.Config {
 	t := &e.Transport
 	cfg := faashttp.Config{
 		URL: e.URL.String(), Call: t.Call, Connect: t.Connect, Read: t.Read, Write: t.Write,
@@ -54,15 +68,7 @@ func (b *builder) httpEndpoint(e *module.Endpoint, retry core.Retry) opener {
 	if t.Type == module.TransportOKHTTP {
 		cfg.Transport = faashttp.OkHTTP
 	}
-	return b.dispatched(e.Functions.String(), retry, t.PoolSize, func(env node.CallerEnv, done func([]core.Result)) (endpoint.Transport, error) {
-		cfg.Now = env.Now
-		c, err := faashttp.New(cfg, done)
-		if err != nil {
-			return nil, err
-		}
-		b.opt.Log.Info("endpoint", "functions", e.Functions.String(), "url", e.URL.String())
-		return c, nil
-	})
+	return cfg
 }
 
 // proxyFor is the HTTP proxy that the environment names for a URL; nil if none.

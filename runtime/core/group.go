@@ -136,6 +136,7 @@ type GroupStats struct {
 	Missing   uint64 // items that an answer lacked
 	Throttled uint64 // groups refused because too many were under way
 	Stray     uint64 // answers that had to be dropped
+	Busy      Millis // of all groups together, from sending to the answer or its lack
 	Limit     int    // groups that may be under way
 	Flying    int    // groups under way
 	Queued    int    // invocations that wait

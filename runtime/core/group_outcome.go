@@ -26,6 +26,7 @@ func (d *GroupDispatcher) onDone(g *Group, o *GroupOutcome, out []GroupEffect) [
 	if g.probe {
 		d.trouble.probing--
 	}
+	d.stats.Busy += d.now - g.sent
 	d.stats.Stray += uint64(max(o.Stray, 0))
 	d.together(o.Together)
 	g.waited = max(o.Waited, 0)

@@ -31,8 +31,8 @@ func TestGroupsOfWhatTheEndpointTakes(t *testing.T) {
 			t.Errorf("after %d together: groups of up to %d, want %d", step.together, got, step.want)
 		}
 	}
-	if st := r.d.Stats(); st.Stray != 2*st.Groups {
-		t.Errorf("%d stray answers of %d groups", st.Stray, st.Groups)
+	if st := r.d.Stats(); st.Stray != 2*st.Groups || st.Busy != Millis(5*st.Groups) {
+		t.Errorf("%d stray answers of %d groups in %d ms", st.Stray, st.Groups, st.Busy)
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 func (g *generation) openCallers() error {
 	for i, e := range g.node.cfg.Parts.Endpoints {
 		id := core.EndpointID(i) //nolint:gosec // a short list
-		c, err := e.Open(CallerEnv{Deliver: g.deliver, Now: g.now, Check: g.checker.Check, Window: func(limit int) {
+		c, err := e.Open(CallerEnv{Application: g.node.app.ID, Deliver: g.deliver, Now: g.now, Check: g.checker.Check, Window: func(limit int) {
 			share := max(1, (limit+len(g.workers)-1)/len(g.workers))
 			g.broadcast(core.Window{Endpoint: id, Limit: share})
 		}})

@@ -78,6 +78,8 @@ type Endpoint struct {
 
 // CallerEnv is what a Caller gets of the node. Its functions may be called from any goroutine and do not block.
 type CallerEnv struct {
+	// Application is the application's id.
+	Application core.ApplicationID
 	// Deliver takes outcomes in batches and keeps nothing of the slice.
 	Deliver func([]core.Result)
 	// Window tells how many tries all workers together may have under way.

@@ -71,6 +71,14 @@ var (
 	descFlying        = desc("endpoint_in_flight", "Tries under way at an endpoint.", "endpoint")
 	descQueued        = desc("endpoint_queued", "Tries that wait for a place at an endpoint, or for the end of its trouble.", "endpoint")
 	descTrouble       = desc("endpoint_trouble", "1 while an endpoint is in trouble.", "endpoint")
+	descGroups        = desc("groups_total", "Requests sent to an endpoint that takes many tries in one.", "endpoint")
+	descGroupItems    = desc("group_items_total", "Tries sent in them.", "endpoint")
+	descGroupBytes    = desc("group_bytes_total", "Bytes of them, measured roughly and before compression.", "endpoint")
+	descGroupSeconds  = desc("group_seconds_total", "Time of them, from sending to the answer, added up.", "endpoint")
+	descGroupSplits   = desc("group_splits_total", "Groups that were halved, since there was no answer to them.", "endpoint")
+	descGroupMissing  = desc("group_missing_total", "Tries that the answer to their group lacked.", "endpoint")
+	descGroupStray    = desc("group_stray_total", "Answers to no try of their group, or to one that was answered.", "endpoint")
+	descGroupThrottle = desc("group_throttled_total", "Groups refused because too many were under way.", "endpoint")
 	descTries         = desc("tries_total", "Tries handed to endpoints.")
 	descInvocations   = desc("invocations_total", "Accepted invocations.", "function")
 	descMessages      = desc("messages_total", "Messages that arrived at a function type.", "function")
@@ -103,6 +111,7 @@ var descs = []*prometheus.Desc{
 	descQueued, descTrouble, descTries, descInvocations, descMessages, descFailures, descSent, descConsumed, descStale,
 	descRepeats, descTimers, descExpired, descDead, descDeadDropped, descHeld, descTroubled, descReady, descInFlight, descEgress,
 	descUnpublished, descMemory, descBacklog, descInstances, descShardBytes, descCache,
+	descGroups, descGroupItems, descGroupBytes, descGroupSeconds, descGroupSplits, descGroupMissing, descGroupStray, descGroupThrottle,
 }
 
 // Describe implements prometheus.Collector.
@@ -178,7 +187,22 @@ func collectCallers(g *generation, count, gauge emitMetric) {
 			trouble = 1
 		}
 		gauge(descTrouble, trouble, name)
+		if s.Groups != (endpoint.GroupStats{}) {
+			collectGroups(&s.Groups, name, count)
+		}
 	}
+}
+
+// collectGroups counts what only endpoints have that take groups.
+func collectGroups(s *endpoint.GroupStats, name string, count emitMetric) {
+	count(descGroups, float64(s.Groups), name)
+	count(descGroupItems, float64(s.Items), name)
+	count(descGroupBytes, float64(s.Bytes), name)
+	count(descGroupSeconds, float64(s.Busy)/1000, name)
+	count(descGroupSplits, float64(s.Splits), name)
+	count(descGroupMissing, float64(s.Missing), name)
+	count(descGroupStray, float64(s.Stray), name)
+	count(descGroupThrottle, float64(s.Throttled), name)
 }
 
 type emitMetric func(d *prometheus.Desc, v float64, labels ...string)
