@@ -1,0 +1,77 @@
+package lambda
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+
+	"github.com/stateway/stateway/internal/awsclient"
+	"github.com/stateway/stateway/protocol/group"
+)
+
+// Client is how functions of one region are reached: connections and credentials, shared by the Transports that are made with it.
+type Client struct {
+	cfg aws.Config
+	api *lambda.Client
+}
+
+// maxAnswer is how much of an answer is read, in bytes: an error's text beside a payload of the largest size.
+const maxAnswer = group.MaxLambdaPayload + 64<<10
+
+// longestCall is how long a function may run.
+const longestCall = 15 * time.Minute
+
+// NewClient makes a Client. It reads the AWS configuration (files, and where nobody names a region, the machine's metadata address)
+// and asks no service of AWS. Of the options, ResponseTimeout is not used: each group's budget bounds its call.
+func NewClient(ctx context.Context, o awsclient.Options) (*Client, error) {
+	o.Retries, o.ResponseTimeout = false, longestCall+time.Minute
+	cfg, err := awsclient.Load(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	c := &Client{cfg: cfg}
+	c.api = lambda.NewFromConfig(cfg, func(o *lambda.Options) { o.HTTPClient = bounded{o.HTTPClient} })
+	return c, nil
+}
+
+// Region is where the functions are.
+func (c *Client) Region() string { return c.cfg.Region }
+
+// CloseIdle closes connections that no call uses.
+func (c *Client) CloseIdle() { awsclient.CloseIdle(c.cfg) }
+
+// bounded reads no answer without end.
+type bounded struct{ lambda.HTTPClient }
+
+// Do implements lambda.HTTPClient.
+func (b bounded) Do(req *http.Request) (*http.Response, error) {
+	resp, err := b.HTTPClient.Do(req) //nolint:gosec // where to, the configuration says
+	if err != nil || resp.Body == nil {
+		return resp, err
+	}
+	resp.Body = &boundedBody{resp.Body, maxAnswer}
+	return resp, nil
+}
+
+type boundedBody struct {
+	io.ReadCloser
+	left int
+}
+
+var errTooLong = errors.New("the answer has more bytes than Lambda's answers can have: " + fmt.Sprint(maxAnswer))
+
+// Read implements io.Reader.
+func (b *boundedBody) Read(p []byte) (int, error) {
+	if b.left <= 0 {
+		return 0, errTooLong
+	}
+	n, err := b.ReadCloser.Read(p[:min(len(p), b.left)])
+	b.left -= n
+	return n, err
+}
