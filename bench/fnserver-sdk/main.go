@@ -21,7 +21,19 @@ import (
 
 var count = stateway.ValueOf("count", stateway.Int64)
 
+// poison says that one message in so many fails, each time it is tried. 0 means none.
+var poison uint64
+
 func counter(ctx *stateway.Context, msg stateway.Message) error {
+	if poison > 0 {
+		sent, err := stateway.Int64.Read(msg)
+		if err != nil {
+			return err
+		}
+		if uint64(sent)*0x9e3779b97f4a7c15>>20%poison == 0 { //nolint:gosec // any bits will do
+			return errors.New("a poison message")
+		}
+	}
 	n, err := count.Get(ctx)
 	if err != nil {
 		return err
@@ -33,6 +45,7 @@ func counter(ctx *stateway.Context, msg stateway.Message) error {
 
 func main() {
 	listen := flag.String("listen", "127.0.0.1:8000", "host:port, or unix:/path for a Unix socket")
+	flag.Uint64Var(&poison, "poison", 0, "one message in so many fails; 0 means none")
 	procs := flag.Int("procs", 0, "GOMAXPROCS; 0 leaves Go's default")
 	flag.Parse()
 	if *procs > 0 {

@@ -41,7 +41,7 @@ func newBench(s settings) (*bench, error) {
 func (b *bench) close() { _ = os.RemoveAll(b.dir) } // a leftover in the temporary folder hurts nobody
 
 // startFunctions starts a function server of the bench and returns it with its URL.
-func (b *bench) startFunctions(ctx context.Context, pkg string) (*harness.Process, string, error) {
+func (b *bench) startFunctions(ctx context.Context, pkg string, flags ...string) (*harness.Process, string, error) {
 	path, err := harness.Build(pkg)
 	if err != nil {
 		return nil, "", err
@@ -50,7 +50,7 @@ func (b *bench) startFunctions(ctx context.Context, pkg string) (*harness.Proces
 	if err != nil {
 		return nil, "", err
 	}
-	p, err := harness.Start(harness.Spec{Name: "functions", Path: path, Args: []string{"-listen", harness.Loopback(port)}})
+	p, err := harness.Start(harness.Spec{Name: "functions", Path: path, Args: append([]string{"-listen", harness.Loopback(port)}, flags...)})
 	if err != nil {
 		return nil, "", err
 	}

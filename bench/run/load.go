@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/stateway/stateway/test/harness"
@@ -14,7 +15,9 @@ type load struct {
 	addresses int
 	rate      int
 	embedded  bool
-	single    bool // one message a request
+	single    bool // one message an invocation
+	group     bool // many invocations a request
+	poison    int  // one message in so many fails; 0 means none
 }
 
 // sample is everything read at one moment.
@@ -26,11 +29,11 @@ type sample struct {
 }
 
 func (l load) measure(ctx context.Context, b *bench) (values, error) {
-	app := application{addresses: l.addresses, rate: l.rate, single: l.single}
+	app := application{addresses: l.addresses, rate: l.rate, single: l.single, group: l.group}
 	var functions *harness.Process
 	if !l.embedded {
 		var err error
-		if functions, app.functions, err = b.startFunctions(ctx, l.functions); err != nil {
+		if functions, app.functions, err = b.startFunctions(ctx, l.functions, l.flags()...); err != nil {
 			return nil, err
 		}
 		defer functions.Kill()
@@ -64,6 +67,14 @@ func (l load) measure(ctx context.Context, b *bench) (values, error) {
 		return nil, err
 	}
 	return compare(before, after)
+}
+
+// flags are those of the function server.
+func (l load) flags() []string {
+	if l.poison == 0 {
+		return nil
+	}
+	return []string{"-poison", strconv.Itoa(l.poison)}
 }
 
 // sleep waits, but not longer than the node lives.
@@ -112,6 +123,9 @@ func compare(before, after sample) (values, error) {
 		v[messagesPerRequest] = messages / requests
 		v[functionMicros] = (after.functions.cpu - before.functions.cpu).Seconds() * 1e6 / messages
 	}
+	v.ratio(groupsPerSecond, delta(metricGroups), seconds)
+	v.ratio(itemsPerGroup, delta(metricGroupItems), delta(metricGroups))
+	v.ratio(deadPerSecond, delta(metricDead), seconds)
 	v.quantile(latencyP50, before, after, metricEgressAge, 0.5)
 	v.quantile(latencyP99, before, after, metricEgressAge, 0.99)
 	v.quantile(cutP99, before, after, metricCutSeconds, 0.99)

@@ -10,7 +10,8 @@ type application struct {
 	functions string // URL of the function server; empty for embedded functions
 	addresses int
 	rate      int  // records a second; 0 means as fast as admitted
-	single    bool // one message a request
+	single    bool // one message an invocation
+	group     bool // many invocations a request
 	// idlePort is for an application to which nobody sends anything: a playground ingress in place of the generator.
 	idlePort int
 }
@@ -22,6 +23,11 @@ func (a application) yaml() string {
 		fmt.Fprintf(&b, "kind: io.statefun.endpoints.v2/http\nspec:\n  functions: bench/*\n  urlPathTemplate: %s\n", a.functions)
 		if a.single {
 			b.WriteString("  maxNumBatchRequests: 1\n")
+		}
+		if a.group {
+			b.WriteString("  batch: cloudevents\n  retry: {maxAttempts: 2}\n")
+			b.WriteString("  onFailure: deadLetter\n  deadLetter: {egress: bench/dead}\n")
+			b.WriteString("---\nkind: io.stateway.discard.v1/egress\nspec:\n  id: bench/dead\n")
 		}
 		b.WriteString("---\n")
 	}

@@ -7,6 +7,13 @@ const (
 	metricMessages = "stateway_messages_consumed_total"
 	metricRequests = "stateway_tries_total"
 
+	// metricGroups counts requests of endpoints that take many tries in one, metricGroupItems the tries in them.
+	metricGroups     = "stateway_groups_total"
+	metricGroupItems = "stateway_group_items_total"
+
+	// metricDead counts messages that were given up.
+	metricDead = "stateway_dead_letters_total"
+
 	// metricEgressRecords counts records that reached an egress; metricEgressAge is the histogram of the discard egress: seconds from the
 	// timestamp in a record to its arrival.
 	metricEgressRecords = "stateway_egress_records_total"

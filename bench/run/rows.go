@@ -37,6 +37,22 @@ func rows() []row {
 			"http-paced", "the same as http at 2,500/s: generator to egress", "p50 0.8 ms, p99 5 ms", "p50 0.3 ms",
 			load{functions: lean, addresses: 100_000, rate: 2500, single: true}.measure,
 		},
+		{
+			"group-http", "group protocol over HTTP, functions with the Go SDK on net/http, 100,000 Addresses", "120,000/s", "300,000/s",
+			load{functions: withSDK, addresses: 100_000, group: true}.measure,
+		},
+		{
+			"group-single", "the same, one message an invocation", "", "",
+			load{functions: withSDK, addresses: 100_000, group: true, single: true}.measure,
+		},
+		{
+			"group-poison", "the same as group-http, one message in 10,000 fails and is dead-lettered", "99 % of group-http", "",
+			load{functions: withSDK, addresses: 100_000, group: true, poison: 10_000}.measure,
+		},
+		{
+			"group-paced", "the same as group-http at 1,000/s, without linger", "", "",
+			load{functions: withSDK, addresses: 100_000, group: true, rate: 1000}.measure,
+		},
 		{"http-1000", "1,000 Addresses, as fast as it goes", "80,000/s", "200,000/s", load{functions: lean, addresses: 1000}.measure},
 		{"http-hot", "one hot Address over HTTP", "300,000/s", "600,000/s", load{functions: lean, addresses: 1}.measure},
 		{"embedded", "embedded functions, 100,000 Addresses", "500,000/s", "1,500,000/s", load{addresses: 100_000, embedded: true}.measure},
