@@ -99,11 +99,36 @@ func (w *Worker) changed() bool {
 	return false
 }
 
-// mayStart reports whether an invocation may start. Over the budget of waiting messages they start one by one: it shrinks only so
-// when they were read back from the store, or when one alone is larger.
+// leastAnswer is what an answer is taken to be large at least, so that the first of a run of large ones tell before too many are under way.
+const leastAnswer = 16 << 10
+
+// mayStart reports whether an invocation may start: answers under way become rows, which may take a quarter of the memory. Over the budget of
+// waiting messages invocations start one by one: it shrinks only so when they were read back from the store, or when one alone is larger.
 func (w *Worker) mayStart() bool {
 	if w.overRows() {
 		return false
 	}
-	return !w.overMail() || (w.fetches == 0 && w.parked == 0 && w.inflight() == 0)
+	flying := w.inflight()
+	if flying > 0 && int64(flying)*max(w.usualAnswer, min(leastAnswer, w.cfg.Memory/256)) > w.cfg.Memory/4 {
+		return false
+	}
+	return !w.overMail() || (w.fetches == 0 && w.parked == 0 && flying == 0)
+}
+
+// noteAnswer takes note of the size of an answer.
+func (w *Worker) noteAnswer(resp *Response) {
+	size := int64(0)
+	for i := range resp.Mutations {
+		size += int64(len(resp.Mutations[i].Value))
+	}
+	for i := range resp.Messages {
+		size += int64(len(resp.Messages[i].Arg))
+	}
+	for i := range resp.Delayed {
+		size += int64(len(resp.Delayed[i].Arg))
+	}
+	for i := range resp.Egresses {
+		size += int64(len(resp.Egresses[i].Arg))
+	}
+	w.usualAnswer += (size - w.usualAnswer) / 8
 }

@@ -38,7 +38,8 @@ type Worker struct {
 	retries      retryHeap
 	troubled     map[*instance]bool
 	tries        uint64
-	parked       int // responses that wait for tokens
+	usualAnswer  int64 // bytes of an answer, about; see mayStart
+	parked       int   // responses that wait for tokens
 	loads        loads
 	fetches      int64 // reads of mailboxes under way
 	checks       int   // looks for dedupe ids of the open epoch under way

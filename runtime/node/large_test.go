@@ -135,10 +135,10 @@ func watchHeap() (most func() uint64) {
 	}
 }
 
-// State far larger than the memory: 300 MiB through a node with 64 MiB, written once, given to its function again after a restart, and read
+// State far larger than the memory: 125 MiB through a node with 24 MiB, written once, given to its function again after a restart, and read
 // back after one without the disk.
 func TestStateLargerThanMemory(t *testing.T) {
-	const size, addresses, memory = 128 << 10, 2400, 64 << 20
+	const size, addresses, memory = 128 << 10, 1000, 24 << 20
 	app := stateway.New()
 	app.Function("test/big", func(ctx *stateway.Context, msg stateway.Message) error {
 		var i int
@@ -195,7 +195,7 @@ func TestStateLargerThanMemory(t *testing.T) {
 	x.kill()
 	got := most()
 	t.Logf("at most %d MiB were alive, of %d MiB of state", got>>20, size*addresses>>20)
-	if got > 6*memory { // three times in an ordinary build; under the race detector, on a busy machine, more is under way at a time
-		t.Errorf("that is more than six times the memory of %d MiB", memory>>20)
+	if got > 5*memory { // the cache, what is under way, segments and the stores
+		t.Errorf("that is more than five times the memory of %d MiB", memory>>20)
 	}
 }
