@@ -78,6 +78,9 @@ func Open(binary, example string, functions int) (*Stage, error) {
 	}, nil
 }
 
+// Setenv adds variables (NAME=value) to the node's environment, from its next start on.
+func (s *Stage) Setenv(pairs ...string) { s.config.Env = append(s.config.Env, pairs...) }
+
 // Start starts the node and waits until it serves. After Node.Kill or Node.Stop it starts it again, on the same folders.
 func (s *Stage) Start(ctx context.Context) error {
 	node, err := harness.StartNode(s.config)
