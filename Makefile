@@ -91,6 +91,10 @@ example-greeter: build ## run the greeter example
 example-shopping-cart: build ## run the shopping cart example
 	go run ./examples/shopping-cart/demo -stateway bin/stateway $(DEMO_FLAGS)
 
+.PHONY: example-billing
+example-billing: build ## run the billing example on a Kinesis of its own (needs node and npm)
+	go run ./examples/billing/demo -stateway bin/stateway $(DEMO_FLAGS)
+
 .PHONY: generate
 generate: $(BUF) ## regenerate what is made from the .proto files
 	$(BUF) generate

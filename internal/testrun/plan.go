@@ -130,6 +130,7 @@ func (r *runner) crash(ctx context.Context) {
 
 func (r *runner) examples(ctx context.Context) {
 	r.prepareSDKs(ctx)
+	r.noteKinesis(ctx, "the billing example")
 	r.withBinary(ctx, goTest{packages: []string{"./" + examplesFolder + "/..."}, timeout: 5 * time.Minute})
 }
 
