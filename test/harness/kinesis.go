@@ -37,7 +37,8 @@ func KinesisLocal(tb testing.TB) *KinesisServer {
 }
 
 // Kinesalite starts a kinesalite as KinesisLocal does: 20,000 records a second and more, but no enhanced fan-out, no
-// UpdateShardCount, no child shards in an answer to GetRecords. It forgets no record and needs about 6 kB of memory for each.
+// UpdateShardCount, no child shards in an answer to GetRecords, and no start at a time (latest and date of our ingress): it does not
+// answer then. It forgets no record and needs about 6 kB of memory for each.
 func Kinesalite(tb testing.TB) *KinesisServer {
 	tb.Helper()
 	return mustStartKinesis(tb, StartKinesalite)

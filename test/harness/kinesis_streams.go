@@ -124,3 +124,12 @@ func (c KinesisClient) shardRecords(ctx context.Context, stream string, s types.
 	}
 	return all, nil
 }
+
+// Describe describes a stream.
+func (c KinesisClient) Describe(ctx context.Context, stream string) (*types.StreamDescriptionSummary, error) {
+	out, err := c.DescribeStreamSummary(ctx, &kinesis.DescribeStreamSummaryInput{StreamName: aws.String(stream)})
+	if err != nil {
+		return nil, fmt.Errorf("describe stream %s: %w", stream, err)
+	}
+	return out.StreamDescriptionSummary, nil
+}

@@ -1,7 +1,6 @@
 package kinesis
 
 import (
-	"errors"
 	"fmt"
 	"testing"
 
@@ -38,27 +37,6 @@ func TestServers(t *testing.T) {
 				t.Errorf("%d records and %d open shards, want 21 and 1", len(records), len(open))
 			}
 		})
-	}
-}
-
-func TestMicroburstFailsCalls(t *testing.T) {
-	t.Parallel()
-	server := harness.KinesisLocal(t)
-	m := harness.Microburst(t, server.Endpoint)
-	c := harness.KinesisClient{Client: kinesis.NewFromConfig(m.Config(), func(o *kinesis.Options) { o.Retryer = aws.NopRetryer{} })}
-	must(t, c.CreateStream(t.Context(), "s", 1))
-	must(t, m.Fail(t.Context(), harness.MicroburstRule{
-		Service: "kinesis", Operation: "PutRecord", Times: 1, Error: harness.MicroburstError{Code: "ProvisionedThroughputExceededException"},
-	}))
-	var throttled *types.ProvisionedThroughputExceededException
-	if err := c.PutRecord(t.Context(), "s", "k", []byte("x")); !errors.As(err, &throttled) {
-		t.Errorf("the first call gave %v", err)
-	}
-	must(t, c.PutRecord(t.Context(), "s", "k", []byte("x")))
-	fired, err := m.Fired(t.Context())
-	must(t, err)
-	if fired["PutRecord"] != 1 {
-		t.Errorf("fired %v", fired)
 	}
 }
 

@@ -78,7 +78,7 @@ func (s *stage) run() {
 	}
 }
 
-// settled waits until every stream of the ingress is read.
+// settled waits until every shard of the ingress is read, or has ended.
 func (s *stage) settled() {
 	s.t.Helper()
 	var said string
@@ -90,7 +90,7 @@ func (s *stage) settled() {
 				return false
 			}
 			for _, p := range in.Partitions {
-				if p.State != "reading" || p.Position == "" {
+				if p.State != "ended" && (p.State != "reading" || p.Position == "" || p.Lag < 0) {
 					return false
 				}
 			}
