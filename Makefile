@@ -72,6 +72,11 @@ aws: ## test S3 and Kinesis against servers of their own
 crash: ## kill -9 the real binary under load and compare what is left
 	@$(TESTRUN) -parts crash
 
+.PHONY: soak
+soak: build ## run a node between two Kinesis streams for STATEWAY_SOAK_SECONDS=600 and look whether it grows
+	STATEWAY_BIN=$(CURDIR)/bin/stateway STATEWAY_SOAK_SECONDS=$${STATEWAY_SOAK_SECONDS:-600} \
+		go test -count=1 -v -timeout 2h -run '^TestSoak$$' ./test/aws/kinesis/soak
+
 .PHONY: bench
 bench: build ## build the load tools and measure; prints one table, writes one JSON file
 	go run ./bench/run -stateway bin/stateway $(BENCH_FLAGS)

@@ -113,7 +113,29 @@ func (r *runner) compat(ctx context.Context) {
 
 func (r *runner) aws(ctx context.Context) {
 	r.prepareS3(ctx)
-	r.withBinary(ctx, goTest{packages: []string{"./" + awsFolder + "/..."}, timeout: 6 * time.Minute})
+	r.prepareKinesis(ctx)
+	r.withBinary(ctx, goTest{packages: []string{"./" + awsFolder + "/..."}, timeout: 8 * time.Minute})
+}
+
+// prepareKinesis notes what this machine lacks for Kinesis servers. Tests install the servers themselves, and skip what they cannot install.
+func (r *runner) prepareKinesis(ctx context.Context) {
+	for _, s := range []struct {
+		probe [][]string
+		gap   gap
+	}{
+		{
+			[][]string{{"node", "--version"}, {"npm", "--version"}},
+			gap{what: "tests on kinesis-local and kinesalite", why: "no node and npm", remedy: "apt-get install nodejs npm"},
+		},
+		{
+			[][]string{{"python3", "-c", "import venv, ensurepip"}},
+			gap{what: "tests of Kinesis behind microburst", why: "no python3 with venv", remedy: "apt-get install python3-venv"},
+		},
+	} {
+		if !r.works(ctx, s.probe) && ctx.Err() == nil {
+			r.report.miss(s.gap)
+		}
+	}
 }
 
 // prepareS3 builds the S3 server that tests start, so that no test's time goes into that.
@@ -130,6 +152,9 @@ func (r *runner) crash(ctx context.Context) {
 
 func (r *runner) examples(ctx context.Context) {
 	r.prepareSDKs(ctx)
+	if r.exists(examplesFolder + "/billing") { // it reads and writes Kinesis
+		r.prepareKinesis(ctx)
+	}
 	r.noteKinesis(ctx, "the billing example")
 	r.withBinary(ctx, goTest{packages: []string{"./" + examplesFolder + "/..."}, timeout: 5 * time.Minute})
 }

@@ -44,7 +44,7 @@ func TestSelectParts(t *testing.T) {
 func TestEachPackageBelongsToOnePart(t *testing.T) {
 	cases := map[string]bool{
 		"runtime/sim": true, "runtime/sim/model": false, "runtime/simple": false, "runtime/core": false, "test/compat": true, "test/crash": true,
-		"test/aws/s3": true, "test/awsome": false,
+		"test/aws/s3": true, "test/aws/kinesis/crash": true, "test/awsome": false,
 		"examples/greeter": true, "cmd/cluster": false, "test/bench": false,
 	}
 	for path, want := range cases {
@@ -60,6 +60,20 @@ func TestArgumentsEndWithThoseOfTheTest(t *testing.T) {
 	}.arguments(), " ")
 	if !strings.HasPrefix(got, "test -json -timeout 1m0s -p ") || !strings.HasSuffix(got, "-count=1 -race ./runtime/sim -args -seeds=7") {
 		t.Errorf("got %s", got)
+	}
+}
+
+// What a machine without Node and Python does not run is told with the command that gets it.
+func TestMissingKinesisServersAreTold(t *testing.T) {
+	r := runner{root: t.TempDir()}
+	t.Setenv("PATH", r.root)
+	r.prepareKinesis(t.Context())
+	var got []string
+	for _, g := range r.report.missing {
+		got = append(got, g.remedy)
+	}
+	if diff := cmp.Diff([]string{"apt-get install nodejs npm", "apt-get install python3-venv"}, got); diff != "" {
+		t.Errorf("remedies (-want +got):\n%s", diff)
 	}
 }
 

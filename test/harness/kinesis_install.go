@@ -27,7 +27,7 @@ const kinesisTools = "tools/kinesis"
 // installKinesisServers installs what package-lock.json pins, unless that was done, and returns the folder of node_modules.
 func installKinesisServers(ctx context.Context) (string, error) {
 	i := installation{
-		name: "npm", inputs: []string{"package.json", "package-lock.json"},
+		name: "npm", program: "node", inputs: []string{"package.json", "package-lock.json"},
 		probes:  [][]string{{"node", "--version"}, {"npm", "--version"}},
 		missing: MissingToolError{What: "node and npm", Remedy: "apt-get install nodejs npm"},
 	}
@@ -39,7 +39,7 @@ func installKinesisServers(ctx context.Context) (string, error) {
 // installMicroburst installs what requirements.txt pins, unless that was done, and returns the folder of the virtual environment.
 func installMicroburst(ctx context.Context) (string, error) {
 	i := installation{
-		name: "python", inputs: []string{"requirements.txt"},
+		name: "python", program: "python3", inputs: []string{"requirements.txt"},
 		probes:  [][]string{{"python3", "-c", "import venv, ensurepip"}},
 		missing: MissingToolError{What: "python3 with venv", Remedy: "apt-get install python3-venv"},
 	}
@@ -57,6 +57,7 @@ func installMicroburst(ctx context.Context) (string, error) {
 // installation is something that a package manager installs into a folder of its own below the folder of tools.
 type installation struct {
 	name    string
+	program string     // that runs what is installed
 	inputs  []string   // files of kinesisTools that decide what is installed
 	probes  [][]string // commands that work if the toolchain is there
 	missing MissingToolError
@@ -83,6 +84,9 @@ func (i installation) run(ctx context.Context, commands func(dir string) [][]str
 	}
 	defer unlock()
 	done := filepath.Join(dir, "installed")
+	if _, err := exec.LookPath(i.program); err != nil {
+		return "", &i.missing
+	}
 	if _, err := os.Stat(done); err == nil {
 		return dir, nil
 	}

@@ -161,5 +161,3 @@ func (s *syncBuffer) tail() string {
 	text := s.b.String()
 	return text[max(0, len(text)-16<<10):]
 }
-
-func (s *syncBuffer) has(text string) bool { return strings.Contains(s.tail(), text) }

@@ -26,15 +26,6 @@ const (
 	roundEvery = 150 * time.Millisecond // kinesis-local takes some 1,500 records a second
 )
 
-const endpointModule = `kind: io.statefun.endpoints.v2/http
-spec:
-  functions: test/*
-  urlPathTemplate: http://%s/
-  transport: {type: io.statefun.transports.v1/async, call: 5min, connect: 1s}
-  retry: {initial: 5ms, max: 200ms}
----
-`
-
 // world is one application with its streams, its functions and its producer. It belongs to the test's goroutine.
 type world struct {
 	t         *testing.T
@@ -57,7 +48,7 @@ func newWorld(t *testing.T, aggregation bool) *world {
 		},
 	}
 	w.producer = &numbers.Producer{Client: w.client, Stream: stream, Keys: keys}
-	module := fmt.Sprintf(endpointModule, harness.Loopback(port)) + numbers.ThereAndBack(s.Endpoint, aggregation)
+	module := numbers.Endpoint(harness.Loopback(port)) + numbers.ThereAndBack(s.Endpoint, aggregation)
 	w.node = harness.NodeConfig{
 		Modules: []string{harness.MustWriteFile(t, dir, "module.yaml", module)}, Data: filepath.Join(dir, "data"), Bucket: filepath.Join(dir, "bucket"),
 		Application: "numbers", Shards: 16, Workers: 2, Every: 200 * time.Millisecond, Lease: 500 * time.Millisecond,
