@@ -41,6 +41,6 @@ type PartitionState string
 const (
 	PartitionReading PartitionState = "reading" // or about to
 	PartitionHeld    PartitionState = "held"    // waits for an operator: see ErrHeld and ErrTruncated
-	PartitionWaiting PartitionState = "waiting" // for its parents: their ends are not committed
+	PartitionWaiting PartitionState = "waiting" // for its parents, whose ends are not committed, or for its stream to be named again
 	PartitionEnded   PartitionState = "ended"
 )

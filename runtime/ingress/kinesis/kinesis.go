@@ -18,7 +18,8 @@ type Ingress struct {
 	buffers *budget
 	reports *reports
 	backoff awsclient.Backoff
-	most    int // records in a batch; maxBatchRecords but in tests
+	most    int             // records in a batch; maxBatchRecords but in tests
+	strange map[string]bool // streams that were logged as not to be read; owned by Partitions
 }
 
 // Open checks the options, all conflicts at once, and asks Kinesis for nothing yet.
@@ -27,7 +28,7 @@ func Open(opts Options) (*Ingress, error) {
 		return nil, fmt.Errorf("kinesis ingress: %w", err)
 	}
 	opts = opts.withDefaults()
-	g := &Ingress{opts: opts, buffers: newBudget(opts.BufferBytes), reports: newReports(), most: maxBatchRecords}
+	g := &Ingress{opts: opts, buffers: newBudget(opts.BufferBytes), reports: newReports(), most: maxBatchRecords, strange: map[string]bool{}}
 	g.backoff.Random = opts.Random
 	for _, s := range opts.Streams {
 		st, err := newStream(opts, s)
@@ -42,23 +43,25 @@ func Open(opts Options) (*Ingress, error) {
 // partitionID names a shard of a stream; neither has a slash.
 func partitionID(stream, shard string) string { return stream + "/" + shard }
 
-// stream finds the stream of a partition.
-func (g *Ingress) stream(partition string) (st *stream, shard string, err error) {
+// stream finds the stream of a partition. It is not ok if the options name none.
+func (g *Ingress) stream(partition string) (st *stream, shard string, ok bool) {
 	name, shard, ok := strings.Cut(partition, "/")
 	for _, st := range g.streams {
 		if ok && st.name == name && shard != "" {
-			return st, shard, nil
+			return st, shard, true
 		}
 	}
-	return nil, "", fmt.Errorf("partition %q is of no stream of this ingress: %w", partition, ingress.ErrHeld)
+	return nil, "", false
 }
 
 // Read hands over a shard's records until ctx ends or the shard does. See ingress.Ingress for its errors; those of
 // Kinesis that pass by themselves (throttling, expired iterators, lost connections) are dealt with here.
 func (g *Ingress) Read(ctx context.Context, p ingress.Partition, sink ingress.Sink) error {
-	st, id, err := g.stream(p.ID)
-	if err != nil {
-		return err
+	st, id, ok := g.stream(p.ID)
+	if !ok {
+		stats{g.reports, p.ID}.set(ingress.PartitionWaiting, "its stream is not among those of this ingress: put it back, and it is read from here on")
+		<-ctx.Done()
+		return ctx.Err()
 	}
 	r, err := newReader(g, st, id, p, sink)
 	if err != nil {

@@ -20,11 +20,12 @@ const (
 
 // Partitions lists the shards that may be read and the tombstones of ended ones, named stream/shard; package lineage has
 // the rules. A stream that cannot be listed keeps what is known of it and is logged; only if none can be listed is that
-// an error, which says for each what is wrong. Positions of streams that the options no longer name are forgotten.
+// an error, which says for each what is wrong. Partitions of streams that the options do not name come back as they are, too: a typing mistake
+// looks the same as a stream that is not wanted any more, and would begin anew once it is mended.
 //
 // "Latest" becomes the time by Kinesis' own clock (the date of its answer), or by Options.Now if it tells none.
 func (g *Ingress) Partitions(ctx context.Context, known []ingress.Partition) ([]ingress.Partition, error) {
-	of := g.sort(known)
+	of, strange := g.sort(known)
 	parts := make([][]ingress.Partition, len(g.streams))
 	errs := make([]error, len(g.streams))
 	slots := make(chan struct{}, listAtOnce)
@@ -40,7 +41,7 @@ func (g *Ingress) Partitions(ctx context.Context, known []ingress.Partition) ([]
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	var all []ingress.Partition
+	all := strange
 	failed := 0
 	for i, st := range g.streams {
 		if errs[i] != nil {
@@ -61,19 +62,31 @@ func (g *Ingress) Partitions(ctx context.Context, known []ingress.Partition) ([]
 	return all, nil
 }
 
-// sort puts what is known by stream, with shards' ids.
-func (g *Ingress) sort(known []ingress.Partition) map[string][]ingress.Partition {
-	of := map[string][]ingress.Partition{}
+// sort puts what is known by stream, with shards' ids. Strange is what belongs to none.
+func (g *Ingress) sort(known []ingress.Partition) (of map[string][]ingress.Partition, strange []ingress.Partition) {
+	of = map[string][]ingress.Partition{}
 	for _, k := range known {
-		st, shard, err := g.stream(k.ID)
-		if err != nil {
-			g.opts.Log.Warn("kinesis ingress: the stream of a partition is no longer read: its position is forgotten", "partition", k.ID)
+		st, shard, ok := g.stream(k.ID)
+		if !ok {
+			g.sayStrange(k.ID)
+			strange = append(strange, k)
 			continue
 		}
 		k.ID = shard
 		of[st.name] = append(of[st.name], k)
 	}
-	return of
+	return of, strange
+}
+
+// sayStrange logs once that a stream is not read any more.
+func (g *Ingress) sayStrange(partition string) {
+	stream, _, _ := strings.Cut(partition, "/")
+	if g.strange[stream] {
+		return
+	}
+	g.strange[stream] = true
+	g.opts.Log.Warn("kinesis ingress: a stream of which positions are known is not among those to read; they are kept, and it goes on there when it is put back",
+		"stream", stream)
 }
 
 // partitionsOf lists the partitions of one stream, with shards' ids.

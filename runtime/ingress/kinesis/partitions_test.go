@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -179,12 +180,39 @@ func TestOneStreamInTroubleLeavesTheOthers(t *testing.T) {
 		if n := strings.Count(log.String(), "cannot be listed"); n != 2 {
 			t.Errorf("logged %d times, want at each change:\n%s", n, log.String())
 		}
-		one := plain(service)
-		one.Log = o.Log
-		left, err := mustOpen(t, one).Partitions(t.Context(), parts)
-		if err != nil || show(g, left) != "s/0: the oldest record" || !strings.Contains(log.String(), "other/shardId-000000000000") {
-			t.Errorf("a stream that is no longer read: %s, %v\n%s", show(g, left), err, log.String())
+	})
+}
+
+// A stream that the options name no more may be a typing mistake: its positions stay, and it goes on there when it is back.
+func TestPositionsOfStreamsThatAreNotNamed(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		service := kinesistest.New(kinesistest.Options{})
+		service.Create("s", 1)
+		service.Create("other", 1)
+		o := plain(service)
+		o.Startup = Startup{Kind: lineage.Latest}
+		both := o
+		both.Streams = append(slices.Clone(o.Streams), Stream{Stream: "other", ValueType: "x/raw", Targets: []core.FunctionType{"a/b"}})
+		n := newNode(t, both)
+		n.run(2, time.Minute)
+		service.Put("other", "k", []byte("1"))
+		n.run(1, time.Minute)
+		var log strings.Builder
+		o.Log = slog.New(slog.NewTextHandler(&log, nil))
+		n.crash(o)
+		n.run(3, time.Minute)
+		service.Put("other", "k", []byte("2"))
+		n.run(1, time.Minute)
+		if got := strings.Count(log.String(), "stream=other"); got != 1 || n.failure() != nil {
+			t.Errorf("logged %d times, last error %v:\n%s", got, n.failure(), log.String())
 		}
+		if r := n.in.Report(); len(r) != 2 || r[0].State != ingress.PartitionWaiting || !strings.Contains(r[0].Reason, "put it back") {
+			t.Errorf("reported: %+v", r)
+		}
+		n.crash(both)
+		defer n.halt()
+		n.run(1, time.Minute)
+		n.expect(t, []string{"k=1", "k=2"})
 	})
 }
 
@@ -198,12 +226,17 @@ func TestCancelledListsAreNoAnswer(t *testing.T) {
 	}
 }
 
-func TestUnknownPartitionsAreHeld(t *testing.T) {
+func TestUnknownPartitionsAreNotRead(t *testing.T) {
 	g := mustOpen(t, plain(kinesistest.New(kinesistest.Options{})))
-	for _, p := range []ingress.Partition{{ID: "other/x"}, {ID: "s"}, {ID: "s/"}, {ID: "s/x", Position: []byte("nonsense")}} {
-		if err := g.Read(t.Context(), p, nil); !errors.Is(err, ingress.ErrHeld) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, p := range []ingress.Partition{{ID: "other/x"}, {ID: "s"}, {ID: "s/"}} {
+		if err := g.Read(ctx, p, nil); !errors.Is(err, context.Canceled) {
 			t.Errorf("%+v: %v", p, err)
 		}
+	}
+	if err := g.Read(t.Context(), ingress.Partition{ID: "s/x", Position: []byte("nonsense")}, nil); !errors.Is(err, ingress.ErrHeld) {
+		t.Errorf("a position that is none: %v", err)
 	}
 	if g.Words([]byte("nonsense")) != "unreadable" {
 		t.Error(g.Words([]byte("nonsense")))
