@@ -21,6 +21,10 @@ func main() {
 	flag.DurationVar(&s.RetryAfter, "retry-after", 3*24*time.Hour, "pause after a declined payment")
 	flag.Int64Var(&s.Tries, "tries", 4, "tries of a payment before the subscription is suspended")
 	flag.Parse()
+	if s.Month <= 0 || s.RetryAfter <= 0 || s.Tries <= 0 {
+		fmt.Fprintln(os.Stderr, "billing: -month, -retry-after and -tries must be above zero")
+		os.Exit(2)
+	}
 	if err := serve(cmp.Or(os.Getenv("PORT"), "1108"), s); err != nil {
 		fmt.Fprintln(os.Stderr, "billing:", err)
 		os.Exit(1)

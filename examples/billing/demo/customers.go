@@ -38,7 +38,7 @@ func scripts(o options) []step {
 
 	add("Ann", 0, basic)
 	add("Ben", 0.1, basic)
-	add("Ben", 1.2, pro)
+	add("Ben", 1.6, pro)
 	add("Cleo", 0.2, endless)
 	add("Cleo", 0.7, cancel)
 	add("Dan", 0.3, broke)

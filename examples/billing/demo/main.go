@@ -37,7 +37,7 @@ func main() {
 	flag.StringVar(&o.python, "python", "", "serve the user function in Python, with this `program`")
 	flag.IntVar(&o.customers, "customers", 40, "customers in all")
 	flag.DurationVar(&o.month, "month", 2*time.Second, "how long a month is")
-	flag.IntVar(&o.kills, "kills", 1, "how often the node gets a kill -9")
+	flag.IntVar(&o.kills, "kills", 2, "how often the node gets a kill -9")
 	flag.BoolVar(&o.keep, "keep", false, "keep the folder with data, bucket and logs")
 	flag.Parse()
 

@@ -23,7 +23,7 @@ COLLECT = make_json_type("billing/Collect")
 WITHDRAW = make_json_type("billing/Withdraw")
 SETTLEMENT = make_json_type("billing/Settlement")
 RESULT = make_json_type("billing/Result")
-SUBSCRIPTION = make_json_type("billing/Subscription")
+SUBSCRIPTION = make_json_type("io.stateway.types/json")  # as the SDK for Go names its state
 
 NOBODY = {"status": "", "plan": "", "cents": 0, "card": "", "months": 0, "invoice": 0, "open": False}
 BILLING_DATE = "billing-date"  # names the delayed message of the next billing date; a user has at most one

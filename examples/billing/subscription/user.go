@@ -27,7 +27,7 @@ const (
 	over      = "over"
 )
 
-var current = stateway.ValueOf("subscription", stateway.JSON[Subscription]("billing/Subscription"))
+var current = stateway.Value[Subscription]("subscription")
 
 // billingDate names the delayed message of the next billing date. A user has at most one.
 const billingDate = "billing-date"
