@@ -150,5 +150,8 @@ func (sh *shard) settle(done []*Overlay) {
 		for _, k := range o.dead {
 			delete(sh.timers.dead, k)
 		}
+		for _, k := range o.letters {
+			delete(sh.letters.gone, k)
+		}
 	}
 }

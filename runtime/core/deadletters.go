@@ -6,7 +6,11 @@ type deadLetters struct {
 	bytes   int64
 	due     Millis       // when the first may end to be kept, as far as known
 	reading bool         // ReadFailures is under way
+	phase   uint64       // of that read
 	wait    CheckpointID // the store must hold it before the next read, for it deletes what the last has seen
+
+	gone     map[DeadLetterKey]bool // deleted, while the store may still hold them
+	redrives map[uint64]uint64      // requests to put some back that are being read, with the phases of their reads
 }
 
 const (
@@ -38,6 +42,7 @@ func (w *Worker) sweepLetters(sh *shard) {
 		return
 	}
 	d.reading = true
+	d.phase = sh.barrier.begin()
 	w.emit(ReadFailures{Shard: sh.id, Limit: failuresRead})
 }
 
@@ -52,10 +57,19 @@ func (w *Worker) onFailuresRead(ev FailuresRead) {
 	if sh == nil || !sh.letters.reading {
 		return
 	}
+	sh.letters.reading = false
+	w.dropLetters(sh, ev.Rows)
+	sh.barrier.end(sh.letters.phase)
+}
+
+func (w *Worker) dropLetters(sh *shard, rows []StoredFailure) {
 	d := &sh.letters
-	d.reading = false
 	d.due = w.now + sweepEvery // what is not in the store yet is looked at later
-	for _, f := range ev.Rows {
+	for _, f := range rows {
+		key := DeadLetterKey{Until: f.Until, Seq: f.Seq}
+		if d.gone[key] {
+			continue // put back since
+		}
 		if f.Until > w.now && d.bytes <= w.letterBudget() {
 			d.due = f.Until
 			return
@@ -63,10 +77,22 @@ func (w *Worker) onFailuresRead(ev FailuresRead) {
 		if f.Until > w.now {
 			w.stats.DeadLettersDropped++
 		}
-		row := &failureRow{at: f.Until, seq: f.Seq}
-		sh.erase(&row.row, row)
-		d.rows--
-		d.bytes -= f.Size
+		w.dropLetter(sh, key, f.Size)
 		d.wait = w.epoch.Checkpoint()
 	}
+}
+
+// dropLetter deletes a dead letter that the store holds.
+func (w *Worker) dropLetter(sh *shard, key DeadLetterKey, size int64) {
+	row := &failureRow{at: key.Until, seq: key.Seq}
+	sh.erase(&row.row, row)
+	o := sh.overlay()
+	o.letters = append(o.letters, key)
+	d := &sh.letters
+	d.rows--
+	d.bytes -= size
+	if d.gone == nil {
+		d.gone = map[DeadLetterKey]bool{}
+	}
+	d.gone[key] = true
 }

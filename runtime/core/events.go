@@ -95,6 +95,14 @@ type (
 		Limit   int
 	}
 
+	// Redrive puts messages of dead letters back behind what waits at their Addresses. Each letter is deleted in the epoch in which its message
+	// waits again. Redriven answers.
+	Redrive struct {
+		Request uint64
+		Shard   ShardID
+		Keys    []DeadLetterKey
+	}
+
 	// PressureLimits changes the worker's budgets.
 	PressureLimits struct{ Memory int64 }
 )
@@ -164,6 +172,13 @@ type (
 		Addresses []AddressInfo
 	}
 
+	// Redriven answers Redrive: for the first keys, as many as were read at once, what became of them. The others are as they were.
+	Redriven struct {
+		Request uint64
+		Problem string // why nothing was tried; empty if Letters tell
+		Letters []RedrivenLetter
+	}
+
 	// Broken tells that the worker cannot go on in this generation, and why.
 	Broken struct{ Reason string }
 
@@ -198,4 +213,10 @@ type AddressInfo struct {
 	RetryAt  Millis
 	Reasons  []string
 	States   []string // names of those with a value
+}
+
+// RedrivenLetter is what became of a dead letter that was to be put back.
+type RedrivenLetter struct {
+	Key     DeadLetterKey
+	Problem string // why it stays; empty if it was put back
 }

@@ -18,9 +18,10 @@ type Overlay struct {
 	bytes   int64
 	total   *int64 // of all overlays of the worker
 	dedupes []*dedupeRow
-	dead    []TimerKey // timers whose rows it deletes
-	handed  bool       // to be written to the store
-	expires bool       // it has rows for the sweep
+	dead    []TimerKey      // timers whose rows it deletes
+	letters []DeadLetterKey // dead letters whose rows it deletes
+	handed  bool            // to be written to the store
+	expires bool            // it has rows for the sweep
 }
 
 // rowLink is a row's place in an overlay. A thing that has a row embeds one.

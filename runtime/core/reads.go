@@ -179,3 +179,32 @@ type StoredFailure struct {
 	Seq   Seq
 	Size  int64 // of the row in bytes
 }
+
+// DeadLetterKey names a dead letter in its shard, and orders them: by when they end to be kept, then as they came.
+type DeadLetterKey struct {
+	Until Millis
+	Seq   Seq
+}
+
+// LoadFailures asks for dead letters by their keys, to put them back; FailuresLoaded answers.
+type LoadFailures struct {
+	Shard   ShardID
+	Request uint64
+	Keys    []DeadLetterKey
+	Bytes   int64 // of rows; the first comes however large it is
+}
+
+// FailuresLoaded answers LoadFailures: the first of the keys asked for, in their order, as many as Bytes allowed.
+type FailuresLoaded struct {
+	Shard   ShardID
+	Request uint64
+	Letters []LoadedLetter
+}
+
+// LoadedLetter is what a store holds under a key of LoadFailures.
+type LoadedLetter struct {
+	Key     DeadLetterKey
+	Size    int64 // of the row in bytes; zero if there is none
+	Letter  KeptLetter
+	Problem string // why the row does not tell the message; empty if it does
+}

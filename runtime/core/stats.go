@@ -14,6 +14,7 @@ type WorkerStats struct {
 	Held               int    // Addresses
 	DeadLetters        uint64
 	DeadLettersDropped uint64 // kept ones deleted before their time, because there were too many
+	DeadLettersBack    uint64 // put back by operators
 	Dropped            uint64 // by operators
 	Rows               uint64 // of segments
 }
@@ -86,6 +87,7 @@ func (s WorkerStats) Plus(o WorkerStats) WorkerStats {
 	s.Held += o.Held
 	s.DeadLetters += o.DeadLetters
 	s.DeadLettersDropped += o.DeadLettersDropped
+	s.DeadLettersBack += o.DeadLettersBack
 	s.Dropped += o.Dropped
 	s.Rows += o.Rows
 	return s

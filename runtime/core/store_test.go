@@ -84,6 +84,8 @@ func (s *memoryStore) answer(e Effect) Event {
 		return s.readExpiring(e)
 	case ReadFailures:
 		return s.readFailures(e)
+	case LoadFailures:
+		return s.loadFailures(e)
 	}
 	return nil
 }
@@ -216,6 +218,28 @@ func (s *memoryStore) readFailures(e ReadFailures) FailuresRead {
 		ev.Rows = append(ev.Rows, StoredFailure{Until: Millis(until), Seq: must(CutSeq(rest)), Size: int64(len(k) + len(v))})
 		return true
 	})
+	return ev
+}
+
+func (s *memoryStore) loadFailures(e LoadFailures) FailuresLoaded {
+	ev := FailuresLoaded{Shard: e.Shard, Request: e.Request}
+	size := int64(0)
+	for _, k := range e.Keys {
+		key := (&failureRow{at: k.Until, seq: k.Seq}).appendRow(&rowBuffer{}).Key
+		v, found := s.rows[string(key)]
+		l := LoadedLetter{Key: k}
+		if found {
+			l.Size = int64(len(key) + len(v))
+			var err error
+			if l.Letter, err = ParseDeadLetter(v); err != nil {
+				l.Problem = err.Error()
+			}
+		}
+		if size += l.Size; size > e.Bytes && len(ev.Letters) > 0 {
+			break
+		}
+		ev.Letters = append(ev.Letters, l)
+	}
 	return ev
 }
 

@@ -226,6 +226,8 @@ func (w *Worker) onRead(ev Event) {
 		w.onExpiringRead(ev)
 	case FailuresRead:
 		w.onFailuresRead(ev)
+	case FailuresLoaded:
+		w.onFailuresLoaded(ev)
 	default:
 		w.onOperator(ev)
 	}
@@ -239,6 +241,8 @@ func (w *Worker) onOperator(ev Event) {
 		w.onDrop(ev)
 	case Inspect:
 		w.onInspect(ev)
+	case Redrive:
+		w.onRedrive(ev)
 	case PressureLimits:
 		w.cfg.Memory = ev.Memory
 	default:

@@ -43,6 +43,12 @@ func describeAnswer(e Effect) string {
 	switch e := e.(type) {
 	case OperatorDone:
 		return strings.TrimRight(fmt.Sprintf("operator-done %d %s", e.Request, e.Problem), " ")
+	case Redriven:
+		lines := []string{strings.TrimRight(fmt.Sprintf("redriven %d %s", e.Request, e.Problem), " ")}
+		for _, l := range e.Letters {
+			lines = append(lines, strings.TrimRight(fmt.Sprintf("  %d/%d %s", l.Key.Until, l.Key.Seq, l.Problem), " "))
+		}
+		return strings.Join(lines, "\n")
 	case Broken:
 		return "broken: " + e.Reason
 	case Note:
@@ -84,6 +90,9 @@ func (s *workerScript) describeRead(e Effect) string {
 	}
 	if e, ok := e.(ReadFailures); ok {
 		return fmt.Sprintf("read failures shard=%d", e.Shard)
+	}
+	if e, ok := e.(LoadFailures); ok {
+		return fmt.Sprintf("read letters shard=%d %v", e.Shard, e.Keys)
 	}
 	return fmt.Sprintf("read expiring shard=%d", e.(ReadExpiring).Shard)
 }

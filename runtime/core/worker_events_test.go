@@ -80,6 +80,13 @@ func operatorEvent(c command) Event {
 		return Resume{Request: uint64(c.number("req", 1)), Address: scriptAddress(c.word(0))}
 	case "drop":
 		return Drop{Request: uint64(c.number("req", 1)), Address: scriptAddress(c.word(0))}
+	case "redrive":
+		ev := Redrive{Request: uint64(c.number("req", 1)), Shard: ShardID(c.number("shard", 0))}
+		for _, w := range c.words {
+			until, seq, _ := strings.Cut(w, "/")
+			ev.Keys = append(ev.Keys, DeadLetterKey{Until: Millis(number(until)), Seq: Seq(number(seq))})
+		}
+		return ev
 	case "inspect":
 		ev := Inspect{Request: 1, Limit: int(c.number("limit", 0))}
 		if len(c.words) > 0 {

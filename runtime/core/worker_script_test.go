@@ -199,7 +199,7 @@ func (s *workerScript) take(e Effect) Event {
 
 func isRead(e Effect) bool {
 	switch e.(type) {
-	case LoadAddress, LoadMailbox, FindDedupe, FindTokens, ReadTimers, ReadOutbox, ReadBacklog, ReadExpiring, ReadFailures, Apply:
+	case LoadAddress, LoadMailbox, FindDedupe, FindTokens, ReadTimers, ReadOutbox, ReadBacklog, ReadExpiring, ReadFailures, LoadFailures, Apply:
 		return true
 	}
 	return false
@@ -238,6 +238,8 @@ func readShard(e Effect) ShardID {
 	case ReadExpiring:
 		return e.Shard
 	case ReadFailures:
+		return e.Shard
+	case LoadFailures:
 		return e.Shard
 	}
 	panic(fmt.Sprintf("script: %T is no read", e))
