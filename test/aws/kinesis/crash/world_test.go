@@ -143,7 +143,7 @@ func (w *world) expectCounted(n *harness.Node) {
 	w.must(err)
 	for _, function := range []string{string(numbers.First), string(numbers.Second)} {
 		var lacks []string
-		harness.Eventually(w.t, time.Minute, func() bool {
+		harness.Eventually(w.t, 2*time.Minute, func() bool {
 			lacks = nil
 			for i := range keys {
 				known := w.tally(client, core.Address{Type: core.FunctionType(function), ID: numbers.Key(i)})
