@@ -71,7 +71,7 @@ func start(t testing.TB, f lambdaemu.Function, fault func(string, uint64) lambda
 		t.Fatal(err)
 	}
 	server := httptest.NewServer(w.emu)
-	cfg := lambda.Config{Client: client(t, server.URL), Function: "f", Qualifier: "live", Asker: group.Asker{Source: "stateway:test", Call: 20 * time.Second}}
+	cfg := lambda.Config{Client: client(t, server.URL), Function: "f:live", Asker: group.Asker{Source: "stateway:test", Call: 20 * time.Second}}
 	for _, c := range change {
 		c(&cfg)
 	}

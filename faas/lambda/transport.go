@@ -22,8 +22,8 @@ import (
 type Config struct {
 	// Client is how the function is reached. Required.
 	Client *Client
-	// Function is a name, a partial ARN or an ARN. Required. Qualifier is an alias or a version; empty means the newest code.
-	Function, Qualifier string
+	// Function is a name, a partial ARN or an ARN, with :alias or :version behind it if wanted. Required.
+	Function string
 	// Asker is what all groups have in common. Its Call is, by default, the longest that a function may run: 15 minutes.
 	Asker group.Asker
 	// Way is how much longer than that an answer is waited for: the way there and back, and a cold start. Default: 10 s.
@@ -61,21 +61,15 @@ func (c Config) validate() error {
 	return errors.Join(errs...)
 }
 
-// MaxBytes is a core.GroupDispatcherConfig.MaxBytes for items measured by Size. It is more than a payload can have, since a
-// packed one holds more than that; what turns out not to fit is halved without a request.
-const MaxBytes = 16 << 20
+// GroupBytes is how much may be put into a group, measured by Size, for payloads of at most maxRequest bytes: a
+// core.GroupDispatcherConfig.MaxBytes. It is more than that, since packed payloads hold more; what turns out not to fit is halved
+// without a request.
+func GroupBytes(maxRequest int) int { return maxRequest / 3 * 8 }
 
 // Size is what an invocation takes in a payload, in bytes, unless it is packed: for core.GroupDispatcherConfig.
 func Size(a group.Asker) func(*core.Invocation) int {
 	return func(inv *core.Invocation) int { return a.Size(protocol.JSON, inv) }
 }
-
-// Ramp and RampEvery are by how many environments more a function can grow in that time, in milliseconds: for
-// core.GroupDispatcherConfig.
-const (
-	Ramp      = 1000
-	RampEvery = core.Millis(10_000)
-)
 
 // Transport sends groups to one function. Make it with New.
 type Transport struct {
@@ -108,19 +102,15 @@ func (t *Transport) Send(groups []*core.Group) {
 	}
 }
 
-// Close ends all calls and waits for their goroutines.
+// Close ends all calls and waits for their goroutines. It closes connections of the Client that nobody uses.
 func (t *Transport) Close() {
 	t.end()
 	t.tasks.Wait()
+	t.cfg.Client.CloseIdle()
 }
 
 // String names the function.
-func (t *Transport) String() string {
-	if t.cfg.Qualifier == "" {
-		return "lambda " + t.cfg.Function
-	}
-	return "lambda " + t.cfg.Function + ":" + t.cfg.Qualifier
-}
+func (t *Transport) String() string { return "lambda " + t.cfg.Function }
 
 func (t *Transport) deliver(g *core.Group) {
 	defer t.tasks.Done()
@@ -199,11 +189,9 @@ func (t *Transport) invoke(g *core.Group, enc protocol.Encoding, payload []byte)
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		WroteRequest: func(info httptrace.WroteRequestInfo) { sent.Store(info.Err == nil) },
 	})
-	in := lambda.InvokeInput{FunctionName: &t.cfg.Function, InvocationType: types.InvocationTypeRequestResponse, Payload: payload}
-	if t.cfg.Qualifier != "" {
-		in.Qualifier = &t.cfg.Qualifier
-	}
-	out, err := t.cfg.Client.api.Invoke(ctx, &in)
+	out, err := t.cfg.Client.api.Invoke(ctx, &lambda.InvokeInput{
+		FunctionName: &t.cfg.Function, InvocationType: types.InvocationTypeRequestResponse, Payload: payload,
+	})
 	switch {
 	case err != nil:
 		return t.failure(err, sent.Load(), budget)

@@ -49,6 +49,11 @@ func (c *kinesisClient) rest() {
 
 // kinesisClient says how a component of the module reaches Kinesis.
 func (b *builder) kinesisClient(region module.AWSRegion, id string, who module.AWSCredentials, limits module.AWSConnections) *kinesisClient {
+	return &kinesisClient{options: b.awsOptions(region, id, who, limits)}
+}
+
+// awsOptions say how a component of the module reaches a service of AWS.
+func (b *builder) awsOptions(region module.AWSRegion, id string, who module.AWSCredentials, limits module.AWSConnections) awsclient.Options {
 	opts := awsclient.Options{
 		Region: id, Endpoint: region.Endpoint,
 		Credentials: awsclient.Credentials{
@@ -61,5 +66,5 @@ func (b *builder) kinesisClient(region module.AWSRegion, id string, who module.A
 	if r := who.Role; r.ARN != "" {
 		opts.AssumeRole = &awsclient.Role{ARN: r.ARN, ExternalID: r.ExternalID, SessionName: r.SessionName, Duration: r.Duration}
 	}
-	return &kinesisClient{options: opts}
+	return opts
 }

@@ -34,6 +34,8 @@ func (b *builder) endpoint(e *module.Endpoint) error {
 		} else {
 			part.Open = b.httpEndpoint(e, part.Core.Retry)
 		}
+	case module.KindLambda:
+		part.Open = b.lambdaEndpoint(e, part.Core.Retry)
 	case module.KindEmbedded:
 		part.Open, err = b.embeddedEndpoint(e, part.Core.Retry)
 	default:

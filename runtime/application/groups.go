@@ -9,8 +9,8 @@ import (
 	"github.com/stateway/stateway/runtime/node"
 )
 
-// groupTransport makes what sends groups to one address.
-type groupTransport func(env node.CallerEnv, done func([]endpoint.GroupResult)) (endpoint.GroupTransport, error)
+// groupTransport makes what sends groups to one address, which is empty where the endpoint has one only.
+type groupTransport func(env node.CallerEnv, address string, done func([]endpoint.GroupResult)) (endpoint.GroupTransport, error)
 
 // groupOptions say how an endpoint's functions are sent to in groups.
 type groupOptions struct {
@@ -24,17 +24,19 @@ type groupOptions struct {
 // grouped puts a dispatcher of groups before a transport, or one for each address.
 func (b *builder) grouped(o groupOptions) opener {
 	return func(env node.CallerEnv) (node.Caller, error) {
-		open := func(name string, deliver func([]core.Result), window func(int)) (*endpoint.Groups, error) {
+		open := func(name, address string, deliver func([]core.Result), window func(int)) (*endpoint.Groups, error) {
 			cfg := endpoint.Config{
 				Groups: o.groups, Now: env.Now, Deliver: deliver, Window: window, Check: env.Check, Trouble: b.trouble(name),
 			}
 			cfg.Groups.Seed = uint64(env.Now()) //nolint:gosec // any bits will do
-			return endpoint.NewGroups(cfg, func(done func([]endpoint.GroupResult)) (endpoint.GroupTransport, error) { return o.open(env, done) })
+			return endpoint.NewGroups(cfg, func(done func([]endpoint.GroupResult)) (endpoint.GroupTransport, error) {
+				return o.open(env, address, done)
+			})
 		}
 		if o.address == nil {
-			return open(o.name, env.Deliver, env.Window)
+			return open(o.name, "", env.Deliver, env.Window)
 		}
-		t, err := o.open(env, func([]endpoint.GroupResult) {}) // whatever is wrong shows now, and not with the first message
+		t, err := o.open(env, "", func([]endpoint.GroupResult) {}) // whatever is wrong shows now, and not with the first message
 		if err != nil {
 			return nil, err
 		}
@@ -42,7 +44,7 @@ func (b *builder) grouped(o groupOptions) opener {
 		return endpoint.NewRouter(endpoint.RouterConfig{
 			Route: o.address, Deliver: env.Deliver, Window: env.Window,
 			Open: func(address string, deliver func([]core.Result), window func(int)) (*endpoint.Groups, error) {
-				return open(o.name+" at "+address, deliver, window)
+				return open(o.name+" at "+address, address, deliver, window)
 			},
 		}), nil
 	}
@@ -67,7 +69,7 @@ func (b *builder) cloudEventsEndpoint(e *module.Endpoint, retry core.Retry) open
 	}
 	cfg := cloudevents.Config{HTTP: httpConfig(e), Patience: e.ColdStart.Patience, Idle: e.ColdStart.Idle}
 	cfg.HTTP.HTTP2 = e.Kind == module.KindKnative && e.Transport.HTTP2
-	o.open = func(env node.CallerEnv, done func([]endpoint.GroupResult)) (endpoint.GroupTransport, error) {
+	o.open = func(env node.CallerEnv, _ string, done func([]endpoint.GroupResult)) (endpoint.GroupTransport, error) {
 		own := cfg
 		own.HTTP.Now, own.Source = env.Now, group.Source(env.Application)
 		return cloudevents.New(own, done)
