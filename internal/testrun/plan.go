@@ -156,7 +156,7 @@ func (r *runner) examples(ctx context.Context) {
 		r.prepareKinesis(ctx)
 	}
 	r.noteKinesis(ctx, "the billing example")
-	r.withBinary(ctx, goTest{packages: []string{"./" + examplesFolder + "/..."}, timeout: 5 * time.Minute})
+	r.withBinary(ctx, goTest{packages: []string{"./" + examplesFolder + "/..."}, timeout: 8 * time.Minute})
 }
 
 // withBinary runs t against the real binary, which tests find as STATEWAY_BIN. It is built once a run.

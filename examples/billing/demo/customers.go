@@ -89,6 +89,16 @@ func (p *producer) wait() error {
 	return p.err
 }
 
+// failed reports whether it has given up.
+func (p *producer) failed() bool {
+	select {
+	case <-p.done:
+		return p.err != nil
+	default:
+		return false
+	}
+}
+
 func (p *producer) run(ctx context.Context, w *world, steps []step) error {
 	began := time.Now()
 	if err := w.put(ctx, "Ann", []byte("no event at all")); err != nil {

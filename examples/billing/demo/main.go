@@ -81,7 +81,7 @@ const poll = 50 * time.Millisecond
 func (w *world) bill(ctx context.Context, o options, b *books, p *producer) error {
 	results := &tail{client: w.kinesis.Client(), stream: subscription.ResultsStream}
 	for kills := 0; !b.complete(); {
-		if err := w.watch(ctx, results, b); err != nil {
+		if err := w.watch(ctx, results, b, p); err != nil {
 			return err
 		}
 		if kills < o.kills && b.results >= b.atLeast*(kills+1)/(o.kills+2) {
@@ -96,7 +96,7 @@ func (w *world) bill(ctx context.Context, o options, b *books, p *producer) erro
 	}
 	w.say("every subscription has come to its end; for another month nothing may be billed")
 	for quiet := time.Now().Add(o.month + o.month/2); time.Now().Before(quiet); {
-		if err := errors.Join(w.watch(ctx, results, b), pause(ctx, poll)); err != nil {
+		if err := errors.Join(w.watch(ctx, results, b, p), pause(ctx, poll)); err != nil {
 			return err
 		}
 	}
@@ -113,10 +113,13 @@ func (w *world) bill(ctx context.Context, o options, b *books, p *producer) erro
 	return b.compare(w, p, rejects)
 }
 
-// watch reads, and finds out if the node has ended.
-func (w *world) watch(ctx context.Context, results *tail, b *books) error {
+// watch reads, and finds out if something else has come to an end.
+func (w *world) watch(ctx context.Context, results *tail, b *books, p *producer) error {
 	if !w.Node.Alive() {
-		return fmt.Errorf("the node ended by itself, %w: %s", w.Node.Err(), w.Node.Output())
+		return fmt.Errorf("the node ended by itself: %s", w.Node.Output())
+	}
+	if p.failed() {
+		return errors.New("the customers could not write all changes")
 	}
 	return w.read(ctx, results, b)
 }
