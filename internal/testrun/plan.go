@@ -152,10 +152,7 @@ func (r *runner) crash(ctx context.Context) {
 
 func (r *runner) examples(ctx context.Context) {
 	r.prepareSDKs(ctx)
-	if r.exists(examplesFolder + "/billing") { // it reads and writes Kinesis
-		r.prepareKinesis(ctx)
-	}
-	r.noteKinesis(ctx, "the billing example")
+	r.prepareKinesis(ctx) // for billing
 	r.withBinary(ctx, goTest{packages: []string{"./" + examplesFolder + "/..."}, timeout: 8 * time.Minute})
 }
 

@@ -24,13 +24,6 @@ func (r *runner) race(ctx context.Context) bool {
 	return false
 }
 
-// noteKinesis notes what does not run here because the Kinesis servers, which come from npm, cannot. Tests install them when needed.
-func (r *runner) noteKinesis(ctx context.Context, what string) {
-	if !r.works(ctx, [][]string{{"node", "--version"}, {"npm", "--version"}}) {
-		r.report.miss(gap{what: what, why: "no node and npm", remedy: "apt-get install nodejs npm"})
-	}
-}
-
 // make is the make that called us, so that a gmake stays one.
 func (r *runner) make() string {
 	if name := os.Getenv("MAKE"); name != "" {
