@@ -18,6 +18,7 @@ func (l *loader) check() {
 	l.checkDeadLetters()
 	l.checkLoops()
 	l.checkConsumers()
+	l.checkEnvelopes()
 }
 
 // unique reports a second use of what may be used once.

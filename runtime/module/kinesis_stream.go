@@ -20,6 +20,8 @@ type KinesisStream struct {
 	Format RecordFormat
 	// Dedupe says which ids tell a repeated record. Default none.
 	Dedupe DedupeRule
+
+	at Position // of the stream's name
 }
 
 // KeyRule takes an id out of a record's bytes. At most one of its fields is set.
@@ -90,6 +92,9 @@ func (l *loader) kinesisStream(item *node) (KinesisStream, *node) {
 	s := KinesisStream{Format: FormatRaw, Dedupe: DedupeNone}
 	text, n := p.requiredText("stream", "write stream: and its name")
 	s.Name, s.ARN = l.streamOf(text, n)
+	if n != nil {
+		s.at = n.at
+	}
 	if v, at := p.scalar("format"); at != nil &&
 		l.oneOf(at, "format", v, string(FormatRaw), string(FormatCloudEvents), string(FormatStateway)) {
 		s.Format = RecordFormat(v)
