@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stateway/stateway/faas/cloudevents"
 	"github.com/stateway/stateway/faas/embedded"
 	"github.com/stateway/stateway/faas/endpoint"
 	faashttp "github.com/stateway/stateway/faas/http"
@@ -152,7 +153,7 @@ func randomInvocation(t *testing.T, r *rand.Rand) *core.Invocation {
 	return inv
 }
 
-// The same App gives the same outcome whether it runs in the node's process or behind HTTP.
+// The same App gives the same outcome whether it runs in the node's process, behind HTTP, or in groups behind HTTP.
 func TestEmbeddedAndHTTPGiveTheSameEffects(t *testing.T) {
 	app := stateway.New(stateway.WithLogger(slog.New(slog.NewTextHandler(io.Discard, nil))))
 	app.Function("test/random", random, bytesState, textState, jsonState)
@@ -164,6 +165,7 @@ func TestEmbeddedAndHTTPGiveTheSameEffects(t *testing.T) {
 	overHTTP := newWay(t, func(done func([]core.Result)) (endpoint.Transport, error) {
 		return faashttp.New(faashttp.Config{URL: server.URL}, done)
 	})
+	inGroups := newGroupWay(t, server.URL)
 	var classes [3]int
 	incomplete := 0
 	for seed := range uint64(2000) {
@@ -171,6 +173,10 @@ func TestEmbeddedAndHTTPGiveTheSameEffects(t *testing.T) {
 		a, b := inProcess(inv), overHTTP(inv)
 		if x, y := plain(a), plain(b); x != y {
 			t.Fatalf("seed %d:\nembedded: %.2000s\nHTTP:     %.2000s", seed, x+" "+a.Reason, y+" "+b.Reason)
+		}
+		inv.Try.N = seed
+		if c := inGroups(inv); plain(a) != plain(c) {
+			t.Fatalf("seed %d:\nembedded: %.2000s\ngroups:   %.2000s", seed, plain(a)+" "+a.Reason, plain(c)+" "+c.Reason)
 		}
 		classes[a.Class]++
 		if a.Response != nil && a.Response.Incomplete {
@@ -194,6 +200,29 @@ func newWay(t *testing.T, open func(func([]core.Result)) (endpoint.Transport, er
 	return func(inv *core.Invocation) core.Outcome {
 		tr.Send([]*core.Invocation{inv})
 		return <-results
+	}
+}
+
+// newGroupWay runs one invocation after the other in groups of two: the other is the same with another id.
+func newGroupWay(t *testing.T, url string) func(*core.Invocation) core.Outcome {
+	t.Helper()
+	results := make(chan core.GroupOutcome, 1)
+	tr, err := cloudevents.New(cloudevents.Config{HTTP: faashttp.Config{URL: url}, Source: "stateway:test"}, func(rs []endpoint.GroupResult) {
+		results <- rs[0].Outcome
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(tr.Close)
+	return func(inv *core.Invocation) core.Outcome {
+		other := *inv
+		other.Try.Worker++
+		tr.Send([]*core.Group{{Items: []*core.Invocation{&other, inv}}})
+		o := <-results
+		if len(o.Items) != 2 {
+			t.Fatalf("got %+v", o)
+		}
+		return o.Items[1]
 	}
 }
 
