@@ -63,6 +63,8 @@ type Config struct {
 	Log *slog.Logger
 	// Discarded, if set, is told every discard egress that is opened.
 	Discarded func(id string, e *discard.Egress)
+	// Writes, if set, is told every egress that is opened and counts by stream: those to Kinesis.
+	Writes func(id string, w application.StreamWriter)
 }
 
 // New makes a node; its Run serves until the context ends, and it tells its readiness, metrics and Addresses. The error
@@ -85,7 +87,8 @@ func New(cfg Config) (*node.Node, error) {
 		}
 	}
 	parts, err := application.Parts(app, application.Options{
-		Workers: cfg.Workers, Log: cfg.Log, Functions: functions, Routers: cfg.Routers, Discarded: cfg.Discarded, Application: cfg.Application,
+		Workers: cfg.Workers, Log: cfg.Log, Functions: functions, Routers: cfg.Routers, Discarded: cfg.Discarded, Writes: cfg.Writes,
+		Application: cfg.Application,
 	})
 	if err != nil {
 		return nil, err
