@@ -2,7 +2,8 @@
 //
 //	embedded run MODULE.yaml… --data DIR --bucket file:///DIR --application NAME --admin HOST:PORT
 //
-// The function counts what each Address gets and sends every message's value on to an egress, as bench/fnserver does over HTTP.
+// The function bench/counter counts what each Address gets and sends every message's value on to an egress, as bench/fnserver does over
+// HTTP. The function bench/forward does the same from Kinesis to Kinesis.
 package main
 
 import (
@@ -22,6 +23,7 @@ import (
 
 	stateway "github.com/stateway/stateway/lambda-sdk"
 	"github.com/stateway/stateway/runtime/admin"
+	"github.com/stateway/stateway/runtime/application"
 	"github.com/stateway/stateway/runtime/checkpoint/dirbucket"
 	"github.com/stateway/stateway/runtime/embed"
 )
@@ -52,6 +54,17 @@ func counter(ctx *stateway.Context, msg stateway.Message) error {
 		return err
 	}
 	ctx.Egress("bench/out", stateway.Int64.Of(sent))
+	return nil
+}
+
+// forward counts a message and sends its bytes to the Kinesis stream out, under the key that they came with.
+func forward(ctx *stateway.Context, msg stateway.Message) error {
+	n, err := seen.Get(ctx)
+	if err != nil {
+		return err
+	}
+	seen.Set(ctx, n+1)
+	ctx.Egress("bench/stream", stateway.KinesisRecord("out", ctx.Self().ID, msg.Payload()))
 	return nil
 }
 
@@ -100,8 +113,10 @@ func run(ctx context.Context, args []string) error {
 	tuneMemory(o.Memory)
 	app := stateway.New()
 	app.Function("bench/counter", counter, seen)
-	discards := &admin.Discards{}
+	app.Function("bench/forward", forward, seen)
+	discards, streams := &admin.Discards{}, &admin.Streams{}
 	o.Functions, o.Discarded = app, discards.Add
+	o.Writes = func(id string, w application.StreamWriter) { streams.Add(id, w) }
 	n, err := embed.New(o.Config)
 	if err != nil {
 		return err
@@ -114,7 +129,7 @@ func run(ctx context.Context, args []string) error {
 	served := make(chan error, 1)
 	go func() {
 		served <- admin.Serve(asked, listener, admin.Config{
-			Node: n, Application: o.Application, Metrics: admin.NewRegistry(n, discards), Pprof: true, Log: slog.Default(),
+			Node: n, Application: o.Application, Metrics: admin.NewRegistry(n, discards, streams), Pprof: true, Log: slog.Default(),
 		})
 	}()
 	err = n.Run(ctx)

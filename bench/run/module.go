@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"strings"
+
+	"github.com/stateway/stateway/test/harness"
 )
 
 // application is what a module.yaml of the bench says.
@@ -14,10 +16,16 @@ type application struct {
 	group     bool // many invocations a request
 	// idlePort is for an application to which nobody sends anything: a playground ingress in place of the generator.
 	idlePort int
+	// stream is the endpoint of a Kinesis server: from its stream in to its stream out, and no generator.
+	stream     string
+	aggregates bool // out goes in aggregates
 }
 
 // yaml returns the file.
 func (a application) yaml() string {
+	if a.stream != "" {
+		return a.streams()
+	}
 	var b strings.Builder
 	if a.functions != "" {
 		fmt.Fprintf(&b, "kind: io.statefun.endpoints.v2/http\nspec:\n  functions: bench/*\n  urlPathTemplate: %s\n", a.functions)
@@ -42,4 +50,21 @@ func (a application) yaml() string {
 	}
 	b.WriteString("---\nkind: io.stateway.discard.v1/egress\nspec:\n  id: bench/out\n")
 	return b.String()
+}
+
+func (a application) streams() string {
+	login := fmt.Sprintf("awsRegion: {type: custom-endpoint, id: %s, endpoint: %q}\n", harness.KinesisRegion, a.stream) +
+		fmt.Sprintf("  awsCredentials: {type: basic, accessKeyId: %s, secretAccessKey: %s}\n", harness.KinesisAccessKey, harness.KinesisSecretKey)
+	return fmt.Sprintf(`kind: io.statefun.kinesis.v1/ingress
+spec:
+  id: bench/in
+  %[1]s  startupPosition: {type: earliest}
+  streams:
+    - {stream: %[2]s, valueType: bench/record, targets: [bench/forward]}
+---
+kind: io.statefun.kinesis.v1/egress
+spec:
+  id: bench/stream
+  %[1]s  aggregation: %[3]t
+`, login, streamIn, a.aggregates)
 }

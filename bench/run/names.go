@@ -19,6 +19,12 @@ const (
 	metricEgressRecords = "stateway_egress_records_total"
 	metricEgressAge     = "stateway_egress_latency_seconds"
 
+	// metricIngressRecords counts records read from Kinesis, metricStreamRecords those that it took, in aggregates each;
+	// metricStreamCalls counts PutRecords.
+	metricIngressRecords = "stateway_ingress_records_total"
+	metricStreamRecords  = "stateway_egress_stream_records_total"
+	metricStreamCalls    = "stateway_egress_stream_calls_total"
+
 	// metricSegmentBytes counts segments before compression, metricStoredBytes as they are stored, metricRowBytes the keys and
 	// values of the rows in them. Bases are apart. metricCheckpoints counts commits.
 	metricSegmentBytes = "stateway_segment_uncompressed_bytes_total"

@@ -56,6 +56,19 @@ func rows() []row {
 		{"http-1000", "1,000 Addresses, as fast as it goes", "80,000/s", "200,000/s", load{functions: lean, addresses: 1000}.measure},
 		{"http-hot", "one hot Address over HTTP", "300,000/s", "600,000/s", load{functions: lean, addresses: 1}.measure},
 		{"embedded", "embedded functions, 100,000 Addresses", "500,000/s", "1,500,000/s", load{addresses: 100_000, embedded: true}.measure},
+		{
+			"kinesis", "kinesalite to embedded functions to kinesalite, records of 100 bytes, one by one; needs Node", "", "",
+			plainStream,
+		},
+		{
+			"kinesis-aggregated", "the same, aggregates of 100 records in, aggregates out", "", "",
+			aggregatedStream,
+		},
+		{"deaggregate", "KPL aggregates of 1,000 records of 100 bytes taken apart, one core", "1,000,000/s", "", measureDeaggregate},
+		{
+			"restore-s3", "1 GiB of bases from versitygw; a plain download of them into synced files, and into unsynced ones, beside it",
+			"1.5 times the synced download", "", measureRestore,
+		},
 		{"start", "start to ready, empty; median of 5", "0.2 s", "0.1 s", measureStart},
 		{"recovery", "kill -9 after many invocations, to the first served", "0.5 s", "0.3 s", measureRecovery},
 		{"idle", "resident memory, idle for 2 s", "50 MB", "", measureIdle},

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/stateway/stateway/internal/kpl"
 	"github.com/stateway/stateway/runtime/module"
 	"github.com/stateway/stateway/test/harness"
 )
@@ -19,10 +20,11 @@ func TestModulesAreValid(t *testing.T) {
 		"paced":    {functions: "http://127.0.0.1:8000/", addresses: 100_000, rate: 2500, single: true},
 		"idle":     {functions: "http://127.0.0.1:8000/", idlePort: 8090},
 		"embedded": {addresses: 100_000},
+		"streams":  {stream: "http://127.0.0.1:4567", aggregates: true},
 	} {
 		opts := module.Options{Strict: true}
 		if a.functions == "" {
-			opts.Embedded, opts.Functions = true, []string{"bench/counter"}
+			opts.Embedded, opts.Functions = true, []string{"bench/counter", "bench/forward"}
 		}
 		if _, _, err := module.Parse(opts, module.Source{Name: name, Data: []byte(a.yaml())}); err != nil {
 			t.Errorf("%s: %v\n%s", name, err, a.yaml())
@@ -113,6 +115,55 @@ func TestReport(t *testing.T) {
 	for _, want := range []string{"50000", "12.3", "45,000/s", "http: load (baseBytesPerMessage 3)", "embedded: other (not measured: not there)"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in\n%s", want, out.String())
+		}
+	}
+}
+
+func TestCompareStreams(t *testing.T) {
+	at := func(after, cpu, server time.Duration, text string) sample {
+		m, err := harness.ParseMetrics([]byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return sample{at: time.Unix(0, 0).Add(after), metrics: m, node: usage{cpu: cpu, resident: 5e6, peak: 7e6}, functions: usage{cpu: server}}
+	}
+	before := at(0, time.Second, 2*time.Second, metricMessages+" 0\n")
+	counted := at(time.Second, 2*time.Second, 3*time.Second, metricMessages+" 1000\n")
+	written := at(2*time.Second, 3*time.Second, 5*time.Second, metricMessages+" 1000\n"+metricStreamRecords+" 1000\n"+metricStreamCalls+" 10\n")
+	got, err := compareStreams(before, counted, written)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := values{
+		messagesPerSecond: 1000, recordsInPerSecond: 1000, recordsOutPerSecond: 500, nodeMicros: 2000, serverMicros: 3000,
+		nodeCores: 1, serverCores: 1.5, residentMB: 5, peakMB: 7, seconds: 2, recordsPerCall: 100,
+	}
+	if diff := cmp.Diff(want, got, cmpopts.EquateApprox(0, 1e-9)); diff != "" {
+		t.Error(diff)
+	}
+	if _, err := compareStreams(before, before, before); err == nil {
+		t.Error("no error for a node that did nothing after it was ready")
+	}
+}
+
+// An aggregate whose records are another shard's would be dropped, and its row would never end.
+func TestShardOf(t *testing.T) {
+	for shard := range kinesisShards {
+		low := kpl.Hash{Hi: uint64(shard) << 60} //nolint:gosec // at most 15
+		high := kpl.Hash{Hi: low.Hi + (1<<60 - 1), Lo: 1<<64 - 1}
+		n := 0
+		for i := range 1000 {
+			key := keyOf(i)
+			within := kpl.HashOf(key).Within(low, high)
+			if within != (shardOf(key) == shard) {
+				t.Fatalf("%s: shard %d, and within the hashes of %d: %v", key, shardOf(key), shard, within)
+			}
+			if within {
+				n++
+			}
+		}
+		if n == 0 {
+			t.Errorf("no key in shard %d", shard)
 		}
 	}
 }

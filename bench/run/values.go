@@ -32,6 +32,20 @@ const (
 	checkpointsPerSecond  = "checkpointsPerSecond"
 	seconds               = "seconds"
 	clientMicros          = "clientCPUMicrosPerRequest"
+	recordsInPerSecond    = "recordsInPerSecond"
+	recordsOutPerSecond   = "recordsOutPerSecond"
+	serverMicros          = "serverCPUMicrosPerRecord"
+	nodeCores             = "nodeCores"
+	serverCores           = "serverCores"
+	putMicros             = "serverCPUMicrosPerRecordPut"
+	recordsPerCall        = "recordsPerCall"
+	recordsPerCPUSecond   = "recordsPerCPUSecond"
+	megabytesPerSecond    = "megabytesPerSecond"
+	restoreSeconds        = "restoreSeconds"
+	syncedSeconds         = "syncedDownloadSeconds"
+	unsyncedSeconds       = "downloadSeconds"
+	restoreRatio          = "restorePerSyncedDownload"
+	restoreUnsyncedRatio  = "restorePerDownload"
 )
 
 // quantile sets a value to a quantile, in milliseconds, of what a histogram of seconds counted between two samples.
