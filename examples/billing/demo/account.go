@@ -47,6 +47,11 @@ func (a *account) enter(r subscription.Result) (wrong string) {
 	return wrong
 }
 
+// answers are the results of changes that fit.
+var answers = map[string]string{
+	subscription.Start: subscription.Started, subscription.ChangePlan: subscription.Changed, subscription.Cancel: subscription.Cancelled,
+}
+
 // answered is a result that a change led to.
 func (a *account) answered(r subscription.Result) (wrong string) {
 	if len(a.changes) == 0 {
@@ -54,7 +59,7 @@ func (a *account) answered(r subscription.Result) (wrong string) {
 	}
 	c := a.changes[0]
 	a.changes = a.changes[1:]
-	want := map[string]string{subscription.Start: subscription.Started, subscription.ChangePlan: subscription.Changed, subscription.Cancel: subscription.Cancelled}[c.Change]
+	want := answers[c.Change]
 	if (c.Change == subscription.Start) == a.running {
 		want = subscription.Refused
 	}
@@ -62,7 +67,10 @@ func (a *account) answered(r subscription.Result) (wrong string) {
 	case r.Event != want:
 		return fmt.Sprintf("to %s the answer must be %s", c.Change, want)
 	case r.Event == subscription.Started:
-		*a = account{tries: a.tries, changes: a.changes, running: true, cents: c.Cents, before: c.Cents, card: c.Card, months: c.Months, invoice: a.invoice + 1, history: a.history}
+		*a = account{
+			tries: a.tries, changes: a.changes, history: a.history, invoice: 1, // nobody starts twice
+			running: true, cents: c.Cents, before: c.Cents, card: c.Card, months: c.Months,
+		}
 	case r.Event == subscription.Changed:
 		a.before, a.cents = a.cents, c.Cents
 	case r.Event == subscription.Cancelled:

@@ -1,10 +1,6 @@
 package subscription
 
-import (
-	"time"
-
-	stateway "github.com/stateway/stateway/lambda-sdk"
-)
+import stateway "github.com/stateway/stateway/lambda-sdk"
 
 // The function types: an Address of each for every user.
 const (
@@ -108,7 +104,7 @@ type settlement struct {
 	Reason  string `json:"reason,omitempty"`
 }
 
-// The types of the messages between functions, and of what results are made of. The user function in Python has the same ones.
+// The types of the messages between functions, and of results. The user function in Python has the same ones.
 var (
 	resultType     = stateway.JSON[Result]("billing/Result")
 	dueType        = stateway.JSON[due]("billing/Due")
@@ -117,36 +113,3 @@ var (
 	retryType      = stateway.JSON[retry]("billing/Retry")
 	settlementType = stateway.JSON[settlement]("billing/Settlement")
 )
-
-// Settings are the times. The zero value is that of a real shop.
-type Settings struct {
-	// Month is how long a paid month lasts, at least a millisecond. Zero means 30 days.
-	Month time.Duration
-	// RetryAfter is the pause after a declined payment. Zero means 3 days.
-	RetryAfter time.Duration
-	// Tries is how often a payment is tried before the subscription is suspended. Zero means 4.
-	Tries int64
-}
-
-func (s Settings) withDefaults() Settings {
-	const day = 24 * time.Hour
-	if s.Month == 0 {
-		s.Month = 30 * day
-	}
-	if s.RetryAfter == 0 {
-		s.RetryAfter = 3 * day
-	}
-	if s.Tries == 0 {
-		s.Tries = 4
-	}
-	return s
-}
-
-// New returns both functions, ready to be served. Payments go to provider.
-func New(s Settings, provider *Provider) *stateway.App {
-	s = s.withDefaults()
-	app := stateway.New()
-	app.Function(User, user{month: s.Month}.handle, current)
-	app.Function(Payment, payment{settings: s, provider: provider}.handle, open)
-	return app
-}
