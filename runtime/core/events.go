@@ -205,8 +205,8 @@ const (
 type AddressInfo struct {
 	Address  Address
 	Status   string // "idle", "waiting", "in flight", "failing", "held", "not in memory"
-	Waiting  int    // messages in memory
-	OnDisk   bool   // more messages wait in the store
+	Waiting  int    // messages, as far as they are counted
+	OnDisk   bool   // more messages wait in the store, nobody knows how many
 	Attempts int
 	First    Millis
 	Last     Millis

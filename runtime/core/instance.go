@@ -23,20 +23,20 @@ type instance struct {
 	retryAt  Millis     // when a failed invocation may be tried again
 	mail     []*Message // the head of the mailbox
 
-	taken   int       // of mail, by the try in flight
-	disk    diskTail  // what follows it in the store only
-	waiting waitLink  // its place in the worker's list of instances with messages in memory
-	place   readyLink // its place in its type's ready list
+	taken     int      // of mail, by the try in flight
+	disk      diskTail // what follows it in the store only
+	waiting   waitLink // its place in the worker's list of instances with messages in memory
+	lastEpoch Epoch    // the last in which it wrote a row
 
-	slots     []slot
-	lastEpoch Epoch // the last in which it wrote a row
-	late      Epoch // the last that deletes a repeat's row from between the waiting ones; see keepLate
-	bytes     int64
-	fail      *Failure
-	limit     int // cap of the next batch while a failing one is split; zero if none
+	place readyLink // its place in its type's ready list
+	slots []slot
+	late  Epoch // the last that deletes a repeat's row from between the waiting ones; see keepLate
+	bytes int64
+	fail  *Failure
 
 	first [1]slot // the memory of slots while there is one
 
+	limit  int        // cap of the next batch while a failing one is split; zero if none
 	behind []*Message          // what follows disk, in memory; empty unless disk holds messages
 	drops  []uint64            // operator requests to drop the head message
 	spent  Millis              // of the call budget, by tries of the head message alone
@@ -59,6 +59,7 @@ type diskTail struct {
 	from    Seq // zero means there is none
 	through Seq
 	bytes   int64 // of those that were in memory before; of others it is not known
+	count   int   // of messages; -1 if it is not known
 }
 
 // slot is one state of an instance.

@@ -140,7 +140,7 @@ func (w *Worker) mergeMailbox(in *instance, ev AddressLoaded) {
 		in.mail = append(in.mail, w.fromStore(in, s))
 	}
 	if ev.More && last < limit {
-		in.disk = diskTail{from: last + 1, through: limit}
+		in.disk = diskTail{from: last + 1, through: limit, count: -1}
 		in.behind = arrived
 	} else {
 		in.mail = append(in.mail, arrived...)
@@ -189,6 +189,9 @@ func (w *Worker) onMailboxLoaded(ev MailboxLoaded) {
 	}
 	if ev.More && len(ev.Messages) > 0 && last < in.disk.through {
 		in.disk.from = last + 1
+		if in.disk.count >= 0 {
+			in.disk.count -= len(ev.Messages)
+		}
 	} else {
 		w.fromDisk(in, in.disk.bytes) // what rows do not hold of a message: its dedupe id
 		in.disk = diskTail{}
@@ -297,6 +300,9 @@ func (w *Worker) toDisk(in *instance, mail []*Message) {
 	for _, m := range mail {
 		in.leave(m)
 		in.disk.bytes += m.Size()
+		if in.disk.count >= 0 {
+			in.disk.count++
+		}
 		w.diskBytes += m.Size()
 		if w.diskBytes > w.cfg.DiskBacklog {
 			w.credits.hold(m.Origin, m.Size())

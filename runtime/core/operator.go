@@ -93,7 +93,7 @@ func (w *Worker) onInspect(ev Inspect) {
 func (in *instance) info() AddressInfo {
 	info := AddressInfo{
 		Address: in.addr, Status: in.status(), RetryAt: in.retryAt,
-		Waiting: in.waitingMessages() + in.taken, OnDisk: in.disk.from != 0,
+		Waiting: in.waitingMessages() + in.taken + max(in.disk.count, 0), OnDisk: in.disk.count < 0,
 	}
 	if f := in.fail; f != nil {
 		info.Attempts, info.First, info.Last = f.Attempts, f.First, f.Last

@@ -98,7 +98,9 @@ func TestIdleShardsKeepUpWithTheRetention(t *testing.T) {
 			defer func() { n.halt() }()
 			want := sequence(service, 0, 1)
 			time.Sleep(72 * time.Hour)
+			n.mu.Lock()
 			batches := n.batches
+			n.mu.Unlock()
 			if batches > 2*(72/4+3) {
 				t.Errorf("%d batches in 72 idle hours", batches)
 			}
