@@ -54,9 +54,27 @@ func (c *call) run() {
 	} else {
 		c.failed(err, now, &res)
 	}
+	tell, fails := st.worthTelling(now), st.fails
 	st.pump(now)
 	s.mu.Unlock()
 	res.give()
+	if tell {
+		s.opts.Log.Warn("kinesis egress: calls fail, and are tried again", "egress", s.opts.Name, "stream", st.name, "in a row", fails, "error", err)
+	}
+}
+
+const (
+	tellAfter = 8           // calls without an answer in a row: some ten seconds of one at a time
+	tellEvery = time.Minute // between two log lines about one stream
+)
+
+// worthTelling reports whether somebody should hear now that calls fail.
+func (st *stream) worthTelling(now time.Time) bool {
+	if st.fails < tellAfter || now.Sub(st.toldAt) < tellEvery {
+		return false
+	}
+	st.toldAt = now
+	return true
 }
 
 // displaced reports whether an aggregate of several keys came to another shard than expected: the stream was resharded, and

@@ -391,6 +391,48 @@ func TestWhatIsTriedAgain(t *testing.T) {
 	}
 }
 
+// What is tried again for as long as it takes is told, now and then: keys that have expired for good look like a bad minute.
+func TestCallsThatKeepFailingAreTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(1)
+		f.create("s", 2)
+		f.faults.latency = time.Millisecond
+		failing := true
+		f.putErr = func(*sdk.PutRecordsInput) error {
+			if failing {
+				return &smithy.GenericAPIError{Code: "ExpiredTokenException", Message: "the token has expired"}
+			}
+			return nil
+		}
+		var log bytes.Buffer
+		o := options(f)
+		o.Random, o.Log = nil, slog.New(slog.NewTextHandler(&log, nil))
+		m := emit(t, o)
+		m.send(many(t, "s", 20, 10, "x"))
+		pass(10 * time.Minute)
+		lines := strings.Count(log.String(), "tried again")
+		if lines < 8 || lines > 12 || !strings.Contains(log.String(), "stream=s") || !strings.Contains(log.String(), "the token has expired") {
+			t.Errorf("%d lines in 10 minutes:\n%.2000s", lines, log.String())
+		}
+		f.mu.Lock()
+		failing = false
+		f.mu.Unlock()
+		pass(time.Minute)
+		if ok, errs := m.answered(); ok != 20 || len(errs) != 0 {
+			t.Errorf("%d done, errors %v", ok, errs)
+		}
+		f.mu.Lock()
+		failing = true
+		f.mu.Unlock()
+		before := log.Len()
+		m.send(many(t, "s", 20, 10, "y"))
+		pass(100 * time.Millisecond)
+		if log.Len() != before {
+			t.Errorf("a single failure is told: %s", log.String()[before:])
+		}
+	})
+}
+
 func TestShardsThatCannotBeListed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(1)

@@ -30,6 +30,7 @@ type stream struct {
 
 	fails     int       // calls in a row without answer
 	waitUntil time.Time // because of them
+	toldAt    time.Time // when it was last logged that calls fail
 	broken    error     // why the stream cannot be written to; nil if it can
 	brokenFor int       // failures in a row
 	brokenEnd time.Time // until then records are answered with broken at once
