@@ -107,8 +107,14 @@ func (d *GroupDispatcher) aim(g *Group) {
 
 // onMissing tries an item that the answer lacks again, alone. If it was alone, it is a failure: the answer is none.
 func (d *GroupDispatcher) onMissing(g *Group, i int, out []GroupEffect) []GroupEffect {
+	if planted == groupMissingDone {
+		return d.deliver(g, i, &Outcome{Response: &Response{}}, out)
+	}
 	if len(g.Items) == 1 {
 		return d.onItemFailed(g, i, &Outcome{Class: OutcomeFailed, Reason: "the answer does not speak of this invocation"}, out)
+	}
+	if planted == groupAnsweredAgain {
+		i = 0
 	}
 	d.keep(d.group(g.Items[i:i+1:i+1], true), 0)
 	return out
@@ -157,6 +163,12 @@ func (d *GroupDispatcher) onGroupFailed(g *Group, o *GroupOutcome, out []GroupEf
 		g.tries++
 		d.keep(g, d.pause(g.tries))
 		d.rest(g, o.RetryAfter)
+		return out
+	}
+	if planted == groupAllFailed {
+		for i := range g.Items {
+			out = d.deliver(g, i, &Outcome{Class: OutcomeFailed, Reason: o.Reason}, out)
+		}
 		return out
 	}
 	d.halve(g)

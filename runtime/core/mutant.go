@@ -10,4 +10,7 @@ const (
 	applyTwice
 	dropChannelRow
 	commitBeforeSegment
+	groupMissingDone
+	groupAnsweredAgain
+	groupAllFailed
 )
