@@ -1,10 +1,15 @@
 package sim
 
-import "github.com/stateway/stateway/runtime/core"
+import (
+	"fmt"
+
+	"github.com/stateway/stateway/runtime/core"
+)
 
 // endpoint drives a dispatcher of the core over functions that are played, as faas/endpoint does.
 type endpoint struct {
 	g          *generation
+	id         int
 	dispatcher *core.Dispatcher
 	out        []core.DispatchEffect
 	wake       core.Millis
@@ -12,18 +17,27 @@ type endpoint struct {
 
 func (g *generation) openEndpoints() {
 	for id := range endpoints {
-		e := &endpoint{g: g, dispatcher: core.NewDispatcher(core.DispatcherConfig{
+		if id >= ungrouped {
+			g.callers = append(g.callers, g.openGroups(id))
+			continue
+		}
+		e := &endpoint{g: g, id: id, dispatcher: core.NewDispatcher(core.DispatcherConfig{
 			PoolSize: 4 << g.s.rng.IntN(6), Seed: g.s.rng.Uint64(), Retry: core.Retry{Initial: 3, Max: 80},
 		})}
-		g.endpoints = append(g.endpoints, e)
-		e.windows(id, e.dispatcher.Window())
+		g.callers = append(g.callers, e)
+		e.windows(e.dispatcher.Window())
 	}
 }
 
-func (e *endpoint) windows(id, all int) {
+func (e *endpoint) windows(all int) {
 	for _, w := range e.g.workers {
-		w.window(id, max(1, all/len(e.g.workers)))
+		w.window(e.id, max(1, all/len(e.g.workers)))
 	}
+}
+
+func (e *endpoint) state() string {
+	d := e.dispatcher
+	return fmt.Sprintf("endpoint: %d flying, %d queued, resting %t, wake %d", d.Flying(), d.Queued(), d.Resting(), d.Wake())
 }
 
 func (e *endpoint) submit(inv *core.Invocation) {
@@ -47,16 +61,12 @@ func (e *endpoint) perform(f *core.DispatchEffect) {
 	g := e.g
 	switch f.Kind {
 	case core.DispatchSend:
-		g.call(f.Invocation)
+		e.call(f.Invocation)
 	case core.DispatchDeliver:
 		r := f.Result
 		g.later(g.s.spread(30), func() { g.own(r.Invocation.Try.Worker).put(core.Results{Results: []core.Result{r}}) })
 	case core.DispatchWindow:
-		for id := range g.endpoints {
-			if g.endpoints[id] == e {
-				e.windows(id, f.Window)
-			}
-		}
+		e.windows(f.Window)
 	case core.DispatchWake:
 		e.setWake(f.At)
 	}

@@ -73,6 +73,33 @@ const (
 	AggregateResumed
 	LoopTwice
 	BeforeStart
+	GroupOfMany
+	GroupHalved
+	GroupFailed
+	GroupLate
+	GroupTwice
+	GroupTrouble
+	GroupThrottled
+	GroupTooLarge
+	GroupCold
+	GroupLingered
+	GroupsRamped
+	GroupsRested
+	GroupsLost
+	GroupsBroken
+	GroupsForgotten
+	ItemMissing
+	ItemMissingAlone
+	ItemRetry
+	ItemRetryAfter
+	ItemFailed
+	ItemFinal
+	ItemPoison
+	ItemStruckOut
+	ItemTooLarge
+	ItemTwice
+	AnswerToOldTry
+	AnswerToNothing
 	numFaults
 )
 
@@ -95,6 +122,15 @@ var faultNames = [numFaults]string{
 	ListTorn: "list of shards, half of it stale", ListThrottled: "list of shards throttled", StreamThrottled: "read of a shard throttled",
 	Aggregated: "aggregated record", AggregateResumed: "restart within an aggregated record", LoopTwice: "record of the stream egress written twice",
 	BeforeStart: "record of before the stream's start",
+	GroupOfMany: "group of many", GroupHalved: "group halved", GroupFailed: "group without an answer", GroupLate: "group answered after being given up",
+	GroupTwice: "group answered twice", GroupTrouble: "endpoint of groups in trouble", GroupThrottled: "group throttled",
+	GroupTooLarge: "group too large for the server", GroupCold: "server of groups started cold", GroupLingered: "group waited for company",
+	GroupsRamped: "limit of groups rose with a ramp", GroupsRested: "endpoint of groups rested", GroupsLost: "server lost the group protocol",
+	GroupsBroken: "everything failed at a server of groups", GroupsForgotten: "groups of an older generation forgotten",
+	ItemMissing: "item missing in an answer", ItemMissingAlone: "only item missing in an answer", ItemRetry: "item asked to be tried again",
+	ItemRetryAfter: "item asked to be tried again later", ItemFailed: "item failed", ItemFinal: "item failed for good",
+	ItemPoison: "poison item among others", ItemStruckOut: "item blamed for its troubles", ItemTooLarge: "item that fits in no group",
+	ItemTwice: "item answered twice", AnswerToOldTry: "answer to an older try in a group", AnswerToNothing: "answer to nothing in a group",
 }
 
 // String says what goes wrong.
@@ -166,6 +202,7 @@ type profile struct {
 	large, poison                                               float64
 	calm, storm                                                 bool // no nemesis; much traffic all the time
 	weights                                                     [numNemesis]int
+	group                                                       groupProfile
 }
 
 func (s *Sim) drawProfile() {
@@ -220,6 +257,7 @@ func (s *Sim) drawProfile() {
 		p.listOld, p.throttled, p.start = rate(0.6), rate(0.3), lineage.StartKind(s.rng.IntN(3)) //nolint:gosec // one of them
 	}
 	p.flood = !p.tiny && s.chance(0.02)
+	p.group = s.drawGroups(rate)
 	for i := range p.weights {
 		if s.chance(0.6) {
 			p.weights[i] = 1 + s.rng.IntN(10)

@@ -117,8 +117,8 @@ func bump(ps *[]pair, who uint64) *pair {
 }
 
 // call plays transport and function: it answers some time later, in one of the ways in which that can go.
-func (g *generation) call(inv *core.Invocation) {
-	s, p := g.s, &g.s.profile
+func (e *endpoint) call(inv *core.Invocation) {
+	s, p := e.g.s, &e.g.s.profile
 	delay := 100 + s.spread(2_000)
 	if s.faulty(p.callSlow) {
 		s.count(CallSlow)
@@ -137,16 +137,16 @@ func (g *generation) call(inv *core.Invocation) {
 		answer = s.failed()
 	case s.faulty(p.callLate):
 		s.count(CallLate)
-		g.deliver(inv, delay, false, func() core.Outcome {
+		e.deliver(inv, delay, false, func() core.Outcome {
 			return core.Outcome{Class: core.OutcomeFailed, Reason: "no answer in time", Took: core.Millis(delay / 1000)}
 		})
-		g.deliver(inv, delay+s.spread(100_000), s.chance(0.5), answer)
+		e.deliver(inv, delay+s.spread(100_000), s.chance(0.5), answer)
 		return
 	case s.faulty(p.callTwice):
 		s.count(CallTwice)
-		g.deliver(inv, delay+s.spread(30_000), s.chance(0.5), answer)
+		e.deliver(inv, delay+s.spread(30_000), s.chance(0.5), answer)
 	}
-	g.deliver(inv, delay, false, answer)
+	e.deliver(inv, delay, false, answer)
 }
 
 // failed is a failure of the function's or an answer that is no answer.
@@ -177,8 +177,8 @@ func (s *Sim) poisoned(inv *core.Invocation) string {
 
 // deliver has an answer arrive: at the dispatcher, past it at the worker, or, if the generation is over by then, at
 // some worker of the next.
-func (g *generation) deliver(inv *core.Invocation, delay int64, past bool, answer func() core.Outcome) {
-	p := g.p
+func (e *endpoint) deliver(inv *core.Invocation, delay int64, past bool, answer func() core.Outcome) {
+	g, p := e.g, e.g.p
 	g.s.after(delay, func() {
 		switch {
 		case !p.alive || p.gen == nil:
@@ -189,7 +189,7 @@ func (g *generation) deliver(inv *core.Invocation, delay int64, past bool, answe
 		case past:
 			g.own(inv.Try.Worker).put(core.Results{Results: []core.Result{{Invocation: inv, Outcome: answer()}}})
 		default:
-			g.endpoints[inv.Endpoint].answered(inv, answer())
+			e.answered(inv, answer())
 		}
 	})
 }
@@ -301,7 +301,7 @@ func (c *call) consume(m *core.Message) {
 	if c.s.model.addrs[p.target] != c.inv.Target || m.Target != c.inv.Target {
 		c.fail("it got the message of program %d, which is for %s", p.id, c.s.model.addrs[p.target])
 	}
-	if p.gone && !c.s.model.tries[c.by].ended {
+	if p.gone > 0 && c.inv.Try.Generation >= p.gone && !c.s.model.tries[c.by].ended {
 		c.fail("it got the message of program %d, which was dropped before", p.id)
 	}
 	caller := core.Address{}
@@ -332,7 +332,7 @@ func (c *call) checkOrder(p *program, seq uint64, from uint32) {
 	}
 	last := bump(&c.past.in, uint64(from))
 	latest := last.n == 0 && from == fromStream && c.s.profile.start == lineage.Latest
-	gaps := latest || c.inv.Target.Type == functionTypes[2] || c.s.model.gaps[c.inv.Target]
+	gaps := latest || gaveUp(c.inv.Target.Type) || c.s.model.gaps[c.inv.Target]
 	if seq <= last.n || (seq != last.n+1 && !gaps) {
 		c.fail("message %d of sender %d (program %d) after message %d", seq, from, p.id, last.n)
 	}

@@ -54,14 +54,14 @@ type generation struct {
 	stored  core.CheckpointID // whose segment is in the bucket
 	halted  int
 
-	parts     map[core.CheckpointID][]core.Part
-	sections  map[*core.Overlay]*checkpoint.Section
-	applying  map[core.ShardID][]*core.Overlay
-	endpoints []*endpoint
-	emitters  []*emitter
-	outlets   []*publisher
-	acks      acks
-	readers   []*reader
+	parts    map[core.CheckpointID][]core.Part
+	sections map[*core.Overlay]*checkpoint.Section
+	applying map[core.ShardID][]*core.Overlay
+	callers  []caller
+	emitters []*emitter
+	outlets  []*publisher
+	acks     acks
+	readers  []*reader
 
 	streamReaders []*streamReader // in the order in which they began
 }

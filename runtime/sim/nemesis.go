@@ -22,6 +22,8 @@ const (
 	doWindow
 	doEgressOutage
 	doDeploy
+	doLoseGroups
+	doBreakGroups
 	numNemesis
 )
 
@@ -64,6 +66,10 @@ func (s *Sim) strike(what int) {
 		s.jump(s.spread(2_000_000))
 	case what == doDeploy:
 		s.deploy()
+	case what == doLoseGroups:
+		s.noGroups = s.now + s.spread(500_000)
+	case what == doBreakGroups:
+		s.broken[s.rng.IntN(endpoints)] = s.now + s.spread(300_000)
 	case p == nil:
 	case what == doCrash:
 		s.count(Crash)

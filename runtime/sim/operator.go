@@ -47,7 +47,7 @@ func (d *drops) committed(gen core.Generation, n core.CheckpointID) {
 	d.last = n
 	for _, it := range d.open {
 		if it.gen == gen && n >= it.from+2 {
-			it.p.gone = true
+			it.p.gone = gen
 		}
 	}
 }

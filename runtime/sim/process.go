@@ -46,10 +46,11 @@ type process struct {
 	tries  int  // counts seeks, so that what an older one left behind does nothing
 	hellos []*process
 	gen    *generation
-	newest core.Generation // that it has begun
-	lead   *coordinator    // of gen, if this process leads
-	leader *process        // of gen, or to which it said hello
-	heard  int64           // when the leader was last reached
+	groups [endpoints]*grouped // the last ones
+	newest core.Generation     // that it has begun
+	lead   *coordinator        // of gen, if this process leads
+	leader *process            // of gen, or to which it said hello
+	heard  int64               // when the leader was last reached
 }
 
 func (s *Sim) startProcess(m *machine) {

@@ -24,10 +24,10 @@ type program struct {
 	delayed bool
 	looped  bool // it came through the stream
 	token   string
-	cancels []*program // of a delayed message with a token: those that cancel it
-	undone  bool       // cancelled in the response that set it
-	dropped bool       // by an operator, in a generation that may have been rolled back
-	gone    bool       // by an operator, for good
+	cancels []*program      // of a delayed message with a token: those that cancel it
+	undone  bool            // cancelled in the response that set it
+	dropped bool            // by an operator, in a generation that may have been rolled back
+	gone    core.Generation // in which it was dropped by an operator, for good; zero if it was not
 }
 
 // op is one thing that a program does.
@@ -94,10 +94,22 @@ func (s *Sim) decodeMessage(arg core.Value) (p *program, seq uint64, from uint32
 
 const (
 	longestDelay = core.Millis(8000)
-	endpoints    = 3
+	endpoints    = 5
+	ungrouped    = 3 // of them take one invocation a request, the others groups
 )
 
-var functionTypes = [endpoints]core.FunctionType{"sim/hold", "sim/small", "sim/letter"}
+var functionTypes = [endpoints]core.FunctionType{"sim/hold", "sim/small", "sim/letter", "sim/group", "sim/group-letter"}
+
+// gaveUp reports whether a type's messages become dead letters when they have failed too often.
+func gaveUp(t core.FunctionType) bool { return t == functionTypes[2] || t == functionTypes[4] }
+
+// drawType is an Address's endpoint.
+func (s *Sim) drawType() int {
+	if s.profile.group.many && s.chance(0.8) {
+		return ungrouped + s.rng.IntN(endpoints-ungrouped)
+	}
+	return s.rng.IntN(endpoints)
+}
 
 // build makes machines, application and addresses.
 func (s *Sim) build() {
@@ -131,7 +143,7 @@ func (s *Sim) build() {
 	s.firstCode()
 	s.model = newModel(s)
 	for i := range p.addresses {
-		a := core.Address{Type: functionTypes[s.rng.IntN(endpoints)], ID: fmt.Sprintf("id%d", i/2)} // ids are shared by types
+		a := core.Address{Type: functionTypes[s.drawType()], ID: fmt.Sprintf("id%d", i/2)} // ids are shared by types
 		if slices.Contains(s.model.addrs, a) {
 			a.ID = fmt.Sprintf("other%d", i)
 		}
@@ -162,10 +174,11 @@ func application() *core.Application {
 	for i, ft := range functionTypes {
 		r := retry
 		r.MaxAttempts = 3 + i
-		app.Endpoints = append(app.Endpoints, core.Endpoint{Name: string(ft), Retry: r, Window: 8, MaxBatch: []int{0, 2, 5}[i]})
+		app.Endpoints = append(app.Endpoints, core.Endpoint{Name: string(ft), Retry: r, Window: 8, MaxBatch: []int{0, 2, 5, 0, 3}[i]})
+		if e := &app.Endpoints[i]; gaveUp(ft) {
+			e.OnFailure, e.DeadLetter = core.DeadLetter, egressLetter
+		}
 	}
-	app.Endpoints[2].OnFailure = core.DeadLetter
-	app.Endpoints[2].DeadLetter = egressLetter
 	for i, name := range egressNames {
 		app.Egresses = append(app.Egresses, core.Egress{Name: name, AfterCommit: i != egressOnce})
 	}
@@ -278,7 +291,7 @@ func (s *Sim) newProgram(parent *program, target, fuel int) *program {
 	}
 	if s.chance(s.profile.poison) {
 		p.poison = 1 + s.rng.IntN(7)
-		if s.model.addrs[target].Type == functionTypes[2] && s.chance(0.5) && s.model.mayPoison(target) {
+		if gaveUp(s.model.addrs[target].Type) && s.chance(0.5) && s.model.mayPoison(target) {
 			p.poison = -1
 		}
 	}

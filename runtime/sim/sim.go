@@ -30,8 +30,10 @@ type Sim struct {
 
 	bucket   *membucket.Bucket
 	code     [endpoints]*deployment
-	outage   int64 // until when the bucket is out
-	noEgress int64 // until when the egresses are
+	outage   int64            // until when the bucket is out
+	noEgress int64            // until when the egresses are
+	noGroups int64            // until when servers have lost the group protocol
+	broken   [endpoints]int64 // until when everything fails
 	machines []*machine
 	cuts     [][]bool // by machine
 	procs    []*process
@@ -143,7 +145,7 @@ func (s *Sim) backlog() (n int64) {
 func (s *Sim) calm() {
 	s.note("calm", 0, 0)
 	s.faulting, s.active = false, s.now
-	s.outage, s.noEgress = 0, 0
+	s.outage, s.noEgress, s.noGroups, s.broken = 0, 0, 0, [endpoints]int64{}
 	for _, m := range s.machines {
 		m.disk.Fault(nil)
 	}

@@ -54,9 +54,8 @@ func (g *generation) left0() string {
 	for _, w := range g.workers {
 		if gs := w.core.Gauges(); gs.InFlight+gs.Ready+gs.Troubled > 0 || gs.MailBytes > 0 || gs.OutboxBytes > 0 || len(w.inbox) > 0 {
 			text := fmt.Sprintf("at %d, worker %d: %d events, %+v", g.p.now(), w.id, len(w.inbox), gs)
-			for _, e := range g.endpoints {
-				d := e.dispatcher
-				text += fmt.Sprintf(", endpoint: %d flying, %d queued, resting %t, wake %d", d.Flying(), d.Queued(), d.Resting(), d.Wake())
+			for _, e := range g.callers {
+				text += ", " + e.state()
 			}
 			return text
 		}
@@ -257,7 +256,7 @@ func (v *verdict) happened(p *program) bool {
 	if dead > 0 {
 		v.s.count(LetterDead)
 	}
-	if p.gone && (ran || dead > 0) {
+	if p.gone > 0 && (ran || dead > 0) {
 		v.s.fail("the message of program %d was dropped, and yet consumed (%t) or is a dead letter", p.id, ran)
 	}
 	return ran || dead > 0

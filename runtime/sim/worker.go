@@ -113,7 +113,7 @@ func (w *worker) perform(e core.Effect) {
 	switch e := e.(type) {
 	case *core.Invocation:
 		g.s.active = g.s.now
-		g.endpoints[e.Endpoint].submit(e)
+		g.callers[e.Endpoint].submit(e)
 	case *core.Frame:
 		if to := g.own(e.To); to != nil {
 			to.put(e)
