@@ -61,6 +61,8 @@ func (g *Ingress) explain(st *stream, operation string, err error) error {
 		hint = fmt.Sprintf("the key of stream %s cannot be used: allow kms:Decrypt on it, and see that it is enabled", st.name)
 	case class == awsclient.Denied:
 		hint = fmt.Sprintf("these credentials may not: allow kinesis:%s on stream %s, or use others", operation, st.name)
+	case class == awsclient.ExpiredCredentials:
+		hint = "the credentials have expired and no newer ones could be had: give others, or the process an identity that renews them"
 	case class == awsclient.NoCredentials:
 		hint = "there are no credentials: set awsCredentials or the environment's"
 	default:

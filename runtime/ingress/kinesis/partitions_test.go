@@ -12,6 +12,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+	"github.com/aws/smithy-go"
 
 	"github.com/stateway/stateway/internal/kinesistest"
 	"github.com/stateway/stateway/runtime/core"
@@ -128,6 +129,7 @@ func TestPartitionErrorsSayWhatToDo(t *testing.T) {
 	}{
 		{"no stream", func(o *Options) { o.Streams[0].Stream = "missing" }, nil, []string{"no stream missing in region eu-central-1", "awsRegion"}},
 		{"no permission", nil, &types.AccessDeniedException{Message: aws.String("no")}, []string{"allow kinesis:ListShards on stream s"}},
+		{"keys that have expired", nil, &smithy.GenericAPIError{Code: "ExpiredTokenException", Message: "old"}, []string{"have expired", "give others"}},
 		{"no use of the key", nil, &types.KMSAccessDeniedException{Message: aws.String("no")}, []string{"allow kms:Decrypt"}},
 		{"a date to come", func(o *Options) { o.Startup = Startup{lineage.Date, time.Now().Add(time.Hour)} }, nil, []string{"in the future"}},
 		{"an error of its own", nil, errors.New("boom"), []string{"list the shards of stream s: ListShards: boom"}},
