@@ -1,6 +1,7 @@
 package group
 
 import (
+	"bytes"
 	"fmt"
 	"strconv"
 	"time"
@@ -91,8 +92,7 @@ type Answer struct {
 	Stray     group.Stray
 }
 
-// Decode reads the answer to g, whose bytes belong to the responses from then on and must not change. An error means that the
-// group is without an answer.
+// Decode reads the answer to g and keeps nothing of its bytes. An error means that the group is without an answer.
 func (c *Codec) Decode(enc group.Encoding, g *core.Group, body []byte) (Answer, error) {
 	var err error
 	if c.answers, err = group.ParseAnswers(enc, body, c.answers[:0]); err != nil {
@@ -149,7 +149,7 @@ const maxRetryAfter = 24 * 60 * 60 * 1000 // milliseconds; nobody waits longer o
 func (c *Codec) outcome(a *group.Answer) core.Outcome {
 	switch a.Kind {
 	case group.Result:
-		r, err := c.items.ParseAnswer(a.Data)
+		r, err := c.items.ParseAnswer(bytes.Clone(a.Data))
 		if err != nil {
 			return core.Outcome{Class: core.OutcomeFailed, Reason: err.Error()}
 		}
