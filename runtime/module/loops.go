@@ -1,7 +1,5 @@
 package module
 
-import "strings"
-
 // streamLetter is a Kinesis ingress that sends bad records to an egress.
 type streamLetter struct {
 	ingress *KinesisIngress
@@ -67,20 +65,28 @@ func differ(a, b string) bool { return a != "" && b != "" && a != b }
 
 // checkConsumers finds two ingresses that would take the same registered consumer of a stream from each other.
 func (l *loader) checkConsumers() {
-	seen := map[string]TypeName{}
-	for _, in := range l.app.Ingresses {
+	for i, in := range l.app.Ingresses {
 		k, ok := in.Spec.(*KinesisIngress)
 		if !ok || k.Mode == KinesisPolling {
 			continue
 		}
 		for _, s := range k.Streams {
-			key := strings.Join([]string{k.Region.Endpoint, k.RegionID(), s.ARN, s.Name, k.ConsumerName}, " ")
-			if first, twice := seen[key]; twice {
+			if first, twice := sameConsumer(l.app.Ingresses[:i], k, s); twice {
 				l.errorf(in.At, "give one of them a consumerName of its own",
 					"ingresses %s and %s read stream %s as the same consumer, and one takes it from the other", first, in.ID, s.Name)
 				break
 			}
-			seen[key] = in.ID
 		}
 	}
+}
+
+// sameConsumer finds an ingress before k that reads one of its streams under its consumer's name.
+func sameConsumer(before []Ingress, k *KinesisIngress, s KinesisStream) (TypeName, bool) {
+	for _, in := range before {
+		first, ok := in.Spec.(*KinesisIngress)
+		if ok && first.Mode != KinesisPolling && first.ConsumerName == k.ConsumerName && (stream{s.Name, s.ARN, k.Region}).readBy(first) {
+			return in.ID, true
+		}
+	}
+	return TypeName{}, false
 }
