@@ -65,7 +65,7 @@ compat: ## run the published StateFun SDKs (Python, JavaScript, Java, Go) agains
 	@$(TESTRUN) -parts compat
 
 .PHONY: aws
-aws: ## test S3 and Kinesis against servers of their own
+aws: ## test S3, Kinesis and Lambda against servers of their own
 	@$(TESTRUN) -parts aws
 
 .PHONY: crash

@@ -84,6 +84,7 @@ func (p *process) run() {
 	api := &http.Server{Handler: p.api(), ReadHeaderTimeout: time.Minute}
 	go func() { _ = api.Serve(listener) }()
 	defer func() { _ = api.Close() }()
+	defer killBelonging(apiVariable + listener.Addr().String())
 	if err := p.start(listener.Addr().String()); err != nil {
 		p.fail(err)
 		return
@@ -117,6 +118,9 @@ func (p *process) start(api string) error {
 	return nil
 }
 
+// apiVariable tells a bootstrap, and what it starts, where the Runtime API is. Each environment has one of its own.
+const apiVariable = "AWS_LAMBDA_RUNTIME_API="
+
 // environ is what a bootstrap finds in its environment.
 func (p *process) environ(api string) []string {
 	dir := p.f.Dir
@@ -125,7 +129,7 @@ func (p *process) environ(api string) []string {
 	}
 	env := []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "LANG=en_US.UTF-8", "TZ=:UTC",
-		"AWS_LAMBDA_RUNTIME_API=" + api,
+		apiVariable + api,
 		"AWS_LAMBDA_FUNCTION_NAME=" + p.f.Name, "AWS_LAMBDA_FUNCTION_VERSION=$LATEST",
 		"AWS_LAMBDA_FUNCTION_MEMORY_SIZE=" + strconv.Itoa(p.f.Memory),
 		"AWS_LAMBDA_LOG_GROUP_NAME=/aws/lambda/" + p.f.Name, "AWS_LAMBDA_LOG_STREAM_NAME=" + fmt.Sprintf("[$LATEST]%016x", p.began.UnixNano()),

@@ -1,3 +1,5 @@
+//go:build unix
+
 package lambdaemu_test
 
 import (
@@ -6,9 +8,11 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -27,6 +31,13 @@ func TestMain(m *testing.M) {
 		os.Exit(m.Run())
 	case "exit":
 		os.Exit(4)
+	case "child":
+		child := exec.Command("sleep", "3600")
+		child.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+		if err := child.Start(); err != nil {
+			os.Exit(5)
+		}
+		_ = os.WriteFile(os.Getenv("MORE"), []byte(strconv.Itoa(child.Process.Pid)), 0o600)
 	case "extension":
 		registerExtension()
 	}
@@ -173,6 +184,33 @@ func TestAnExtensionGetsSIGTERM(t *testing.T) {
 	if _, err := os.Stat(sign); err != nil {
 		t.Error(err)
 	}
+}
+
+// A server that the bootstrap has started ends with the environment, also in a process group of its own.
+func TestNothingOutlivesAnEnvironment(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		return // the emulator says so
+	}
+	note := filepath.Join(t.TempDir(), "pid")
+	f := bootstrap("child")
+	f.Env = append(f.Env, "MORE="+note)
+	e := emulate(t, f)
+	if g := invoke(t, e, "f", `"hello"`); g.body != `"hello"` {
+		t.Fatalf("%+v", g)
+	}
+	text, err := os.ReadFile(note)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.Close()
+	for range 100 {
+		state, err := os.ReadFile("/proc/" + string(text) + "/stat")
+		if err != nil || strings.Contains(string(state), ") Z ") {
+			return
+		}
+		time.Sleep(10 * time.Millisecond) // until the kernel is through with it
+	}
+	t.Errorf("process %s lives", text)
 }
 
 func TestManyAtOnce(t *testing.T) {

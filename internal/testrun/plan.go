@@ -26,7 +26,7 @@ func plan() []part {
 		{"sim", "a simulated cluster, from seeds", simFolder, (*runner).sim},
 		{"mutants", "planted mistakes that the simulation must catch", simFolder, (*runner).mutants},
 		{"compat", "published SDKs against the runtime", compatFolder, (*runner).compat},
-		{"aws", "S3 and Kinesis, on servers of their own", awsFolder, (*runner).aws},
+		{"aws", "S3, Kinesis and Lambda, on servers of their own", awsFolder, (*runner).aws},
 		{"crash", "the real binary under kill -9", crashFolder, (*runner).crash},
 		{"examples", "each example from start to end", examplesFolder, (*runner).examples},
 	}
@@ -114,6 +114,8 @@ func (r *runner) compat(ctx context.Context) {
 func (r *runner) aws(ctx context.Context) {
 	r.prepareS3(ctx)
 	r.prepareKinesis(ctx)
+	r.prepareSDKs(ctx)
+	r.noteRIE(ctx)
 	r.withBinary(ctx, goTest{packages: []string{"./" + awsFolder + "/..."}, timeout: 8 * time.Minute})
 }
 

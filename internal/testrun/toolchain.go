@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 )
 
 // race reports whether the race detector is wanted and works here, and notes the gap if not. It asks Go instead of guessing at compilers.
@@ -42,4 +43,15 @@ func hasBenchmark(dir string, files []string) bool {
 		}
 	}
 	return false
+}
+
+// noteRIE notes what does not run here because AWS's Runtime Interface Emulator, which comes from PyPI, cannot.
+func (r *runner) noteRIE(ctx context.Context) {
+	what := "bootstraps under AWS's Runtime Interface Emulator"
+	switch {
+	case runtime.GOOS != "linux" || runtime.GOARCH != "amd64":
+		r.report.miss(gap{what: what, why: "it is for Linux on x86-64", remedy: "run `make aws` on such a machine"})
+	case !r.works(ctx, [][]string{{"python3", "-m", "pip", "--version"}}):
+		r.report.miss(gap{what: what, why: "no python3 with pip", remedy: "apt-get install python3-pip"})
+	}
 }

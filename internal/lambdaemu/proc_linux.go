@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"syscall"
 )
 
 // resident is how much memory a process and its descendants hold, in bytes.
@@ -48,4 +49,24 @@ func descendants(pid int, ids []int) []int {
 		}
 	}
 	return ids
+}
+
+// killBelonging kills the processes that a bootstrap has left behind, in whatever process groups they are: those that have a variable of
+// exactly this text in their environment.
+func killBelonging(variable string) {
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return
+	}
+	want := []byte(variable + "\x00")
+	for _, entry := range entries {
+		pid, err := strconv.Atoi(entry.Name())
+		if err != nil || pid == os.Getpid() {
+			continue
+		}
+		env, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
+		if err == nil && (bytes.HasPrefix(env, want) || bytes.Contains(env, append([]byte{0}, want...))) {
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+		}
+	}
 }
