@@ -74,7 +74,7 @@ func run(ctx context.Context, o options) error {
 }
 
 // poll is the pause between two looks at a stream.
-const poll = 50 * time.Millisecond
+const poll = 100 * time.Millisecond
 
 // bill reads results until every subscription has come to its end, and kills the node now and then: as soon as it has read some, because then no
 // checkpoint may say yet that they are published. After the end nothing more may come.
