@@ -2,8 +2,9 @@ package egress
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
-	"fmt"
+	"strconv"
 
 	"github.com/stateway/stateway/runtime/core"
 )
@@ -32,13 +33,28 @@ type Record struct {
 // StableID is the same on every try of publishing the record, and of no other record of any
 // application: for after-commit egresses only, since a replay may form another record with this key.
 func (r *Record) StableID(app core.ApplicationID) string {
-	return fmt.Sprintf("%s-%d-%d-%d", app, r.Shard, r.Key.Epoch, r.Key.Seq)
+	var room [longestID]byte
+	return string(r.appendStableID(room[:0], app))
 }
 
 // EmissionID is unique to this emission: the same record emitted under another generation has
 // another one, and so has whatever a replay forms in its place.
 func (r *Record) EmissionID(app core.ApplicationID) string {
-	return fmt.Sprintf("%s-%d-%d-%d-g%d", app, r.Shard, r.Key.Epoch, r.Key.Seq, r.Generation)
+	var room [longestID]byte
+	id := append(r.appendStableID(room[:0], app), "-g"...)
+	return string(strconv.AppendUint(id, uint64(r.Generation), 10))
+}
+
+// longestID is at least the length of any id: application, shard, epoch, number and generation.
+const longestID = 32 + 1 + 10 + 1 + 20 + 1 + 20 + 2 + 20
+
+// appendStableID writes an id without fmt: there is one for each record with an envelope.
+func (r *Record) appendStableID(dst []byte, app core.ApplicationID) []byte {
+	dst = hex.AppendEncode(dst, app[:])
+	for _, n := range [...]uint64{uint64(r.Shard), uint64(r.Key.Epoch), uint64(r.Key.Seq)} {
+		dst = strconv.AppendUint(append(dst, '-'), n, 10)
+	}
+	return dst
 }
 
 // Egress is what all egresses have in common.
