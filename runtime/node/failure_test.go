@@ -47,7 +47,7 @@ func newTroubled(t *testing.T) *troubled {
 func (y *troubled) handle(ctx *stateway.Context, msg stateway.Message) error {
 	if !y.cured.Load() {
 		switch id := ctx.Self().ID; {
-		case id == "error":
+		case strings.HasPrefix(id, "error"):
 			return errors.New("no good")
 		case id == "panic":
 			panic("no good at all")

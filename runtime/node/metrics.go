@@ -91,6 +91,7 @@ var (
 	descExpired       = desc("expired_total", "States and dedupe ids that the sweep deleted.")
 	descDead          = desc("dead_letters_total", "Messages sent to dead letters.")
 	descDeadDropped   = desc("dead_letters_dropped_total", "Kept dead letters deleted before their time, because there were too many.")
+	descDeadBack      = desc("dead_letters_redriven_total", "Kept dead letters that operators put back.")
 	descHeld          = desc("held_addresses", "Addresses that are held.")
 	descTroubled      = desc("failing_addresses", "Addresses whose head message is failing or held.")
 	descReady         = desc("ready_addresses", "Addresses that wait for a place at their endpoint.")
@@ -109,7 +110,7 @@ var descs = []*prometheus.Desc{
 	descCheckpoints, descCheckpoint, descCheckpointNow, descCommitted, descGeneration, descSegments, descSegmentBytes,
 	descRowBytes, descEncoded, descRows, descBases, descBaseBytes, descCollected, descBucket, descBucketAgain, descRequests, descLimit, descFlying,
 	descQueued, descTrouble, descTries, descInvocations, descMessages, descFailures, descSent, descConsumed, descStale,
-	descRepeats, descTimers, descExpired, descDead, descDeadDropped, descHeld, descTroubled, descReady, descInFlight, descEgress,
+	descRepeats, descTimers, descExpired, descDead, descDeadDropped, descDeadBack, descHeld, descTroubled, descReady, descInFlight, descEgress,
 	descUnpublished, descMemory, descBacklog, descInstances, descShardBytes, descCache,
 	descGroups, descGroupItems, descGroupBytes, descGroupSeconds, descGroupSplits, descGroupMissing, descGroupStray, descGroupThrottle,
 }
@@ -217,6 +218,7 @@ func collectWorkers(g *generation, count, gauge emitMetric) {
 	count(descExpired, float64(s.stats.Expired))
 	count(descDead, float64(s.stats.DeadLetters))
 	count(descDeadDropped, float64(s.stats.DeadLettersDropped))
+	count(descDeadBack, float64(s.stats.DeadLettersBack))
 	count(descEgress, float64(s.stats.EgressRecords))
 	count(descRows, float64(s.stats.Rows))
 	gauge(descHeld, float64(s.stats.Held))

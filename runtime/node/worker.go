@@ -153,6 +153,8 @@ func (l *workerLoop) performRare(e core.Effect) {
 		g.log.Warn(e.Text, "address", e.Address.String())
 	case core.OperatorDone:
 		g.requests.answer(e.Request, e)
+	case core.Redriven:
+		g.requests.answer(e.Request, e)
 	case core.Inspected:
 		g.requests.answer(e.Request, e)
 	default:

@@ -27,6 +27,8 @@ func (s *Store) Answer(read core.Effect) (core.Event, error) {
 		return event(s.ReadBacklog(r))
 	case core.ReadFailures:
 		return event(s.ReadFailures(r))
+	case core.LoadFailures:
+		return event(s.LoadFailures(r))
 	case core.ReadExpiring:
 		return event(s.ReadExpiring(r))
 	}

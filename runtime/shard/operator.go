@@ -2,7 +2,6 @@ package shard
 
 import (
 	"bytes"
-	"encoding/binary"
 
 	"github.com/stateway/stateway/runtime/core"
 )
@@ -171,52 +170,6 @@ func (s *Store) States(a core.Address) ([]core.StoredState, error) {
 	return loaded.States, err
 }
 
-// FailureKey orders the dead letters that are kept: by time, then as they came.
-type FailureKey struct {
-	Time core.Millis
-	Seq  core.Seq
-}
-
-// Append appends the row key.
-func (k FailureKey) Append(b []byte) []byte {
-	b = append(b, core.TableFailure)
-	b = binary.BigEndian.AppendUint64(b, uint64(max(k.Time, 0))) //nolint:gosec // not negative
-	return binary.BigEndian.AppendUint64(b, uint64(k.Seq))
-}
-
-// StoredFailure is a dead letter as its row holds it.
-type StoredFailure struct {
-	Key   FailureKey
-	Value []byte
-}
-
-// Failures reads dead letters behind after, up to limit. More tells that there are further ones.
-func (s *Store) Failures(after FailureKey, limit int) (failures []StoredFailure, more bool, err error) {
-	table := []byte{core.TableFailure}
-	err = s.read("read dead letters", func(c cursor) error {
-		for ok := c.SeekGE(append(after.Append(nil), 0)); under(c, ok, table); ok = c.Next() {
-			if more = len(failures) >= max(limit, 1); more {
-				return nil
-			}
-			key := c.Key()
-			if len(key) != failureKeyLen {
-				return keyError(key)
-			}
-			v, err := value(c)
-			if err != nil {
-				return err
-			}
-			k := FailureKey{
-				Time: core.Millis(binary.BigEndian.Uint64(key[1:])), //nolint:gosec // as Append wrote it
-				Seq:  core.Seq(binary.BigEndian.Uint64(key[9:])),
-			}
-			failures = append(failures, StoredFailure{Key: k, Value: v})
-		}
-		return nil
-	})
-	return failures, more, err
-}
-
 // Rows reads rows in the order of their keys from after on (nil, or a next that it returned), up to limit and to bytes of
 // keys and values; at least one. Next is nil at the end. It is for tools and checks.
 func (s *Store) Rows(after []byte, limit int, size int64) (rows []core.Row, next []byte, err error) {
@@ -240,34 +193,4 @@ func (s *Store) Rows(after []byte, limit int, size int64) (rows []core.Row, next
 		return nil
 	})
 	return rows, next, err
-}
-
-// ReadFailures reads the rows of the first dead letters, without the letters.
-func (s *Store) ReadFailures(r core.ReadFailures) (core.FailuresRead, error) {
-	stored, more, err := s.Failures(FailureKey{}, r.Limit)
-	ev := core.FailuresRead{Shard: s.id, More: more}
-	for _, f := range stored {
-		ev.Rows = append(ev.Rows, core.StoredFailure{Until: f.Key.Time, Seq: f.Key.Seq, Size: int64(failureKeyLen + len(f.Value))})
-	}
-	return ev, err
-}
-
-// failureKeyLen is the length of a dead letter's key.
-const failureKeyLen = 17
-
-// CountFailures counts the dead letters and the bytes of their rows.
-func (s *Store) CountFailures() (rows int, size int64, err error) {
-	const page = 1024
-	for after, more := (FailureKey{}), true; more; {
-		var failures []StoredFailure
-		if failures, more, err = s.Failures(after, page); err != nil {
-			return 0, 0, err
-		}
-		for _, f := range failures {
-			rows++
-			size += int64(failureKeyLen + len(f.Value))
-			after = f.Key
-		}
-	}
-	return rows, size, nil
 }

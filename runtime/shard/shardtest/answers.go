@@ -156,6 +156,27 @@ func (m Model) failures(after shard.FailureKey, limit int) (all []shard.StoredFa
 	return all, false
 }
 
+func (m Model) letters(r core.LoadFailures) core.FailuresLoaded {
+	ev := core.FailuresLoaded{Request: r.Request}
+	size := int64(0)
+	for i, k := range r.Keys {
+		l := core.LoadedLetter{Key: k}
+		key := shard.FailureKey{Time: k.Until, Seq: k.Seq}.Append(nil)
+		if v, ok := m[string(key)]; ok {
+			l.Size = int64(len(key) + len(v))
+			var problem error
+			if l.Letter, problem = core.ParseDeadLetter([]byte(v)); problem != nil {
+				l.Problem = problem.Error()
+			}
+		}
+		if size += l.Size; size > r.Bytes && i > 0 {
+			break
+		}
+		ev.Letters = append(ev.Letters, l)
+	}
+	return ev
+}
+
 func (m Model) egresses() (names []string) {
 	for _, row := range m.under([]byte{core.TableOutbox}) {
 		name, _, _ := core.ParseOutboxKey(row.Key)

@@ -128,6 +128,29 @@ func (c checker) queues() {
 	if more != wantMore {
 		c.t.Errorf("failures: more %v, want %v", more, wantMore)
 	}
+	c.letters(got)
+}
+
+// letters reads dead letters by their keys, and one that is not there; then those that fit into some bytes.
+func (c checker) letters(stored []shard.StoredFailure) {
+	read := core.LoadFailures{Request: 7, Keys: []core.DeadLetterKey{{Until: 1 << 40, Seq: 1}}, Bytes: 1 + c.r.Int64N(200)}
+	for _, f := range stored {
+		read.Keys = append(read.Keys, core.DeadLetterKey{Until: f.Key.Time, Seq: f.Key.Seq})
+	}
+	loaded := c.m.letters(read)
+	loaded.Shard = c.s.Meta().Shard
+	c.answer(read, loaded)
+	page, more, err := c.s.FailuresWithin(shard.FailureKey{}, 100, read.Bytes)
+	all, _ := c.m.failures(shard.FailureKey{}, 100)
+	want, size := 0, int64(0)
+	for want < len(all) && size < read.Bytes {
+		size += int64(17 + len(all[want].Value))
+		want++
+	}
+	c.same("failures within", page, all[:want:want], err)
+	if more != (want < len(all)) {
+		c.t.Errorf("failures within %d bytes: more %v of %d, got %d", read.Bytes, more, len(all), len(page))
+	}
 }
 
 func (c checker) backlog() {
