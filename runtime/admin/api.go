@@ -10,7 +10,6 @@ import (
 	"mime"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/stateway/stateway/runtime/core"
@@ -51,6 +50,10 @@ func (a *api) routes(mux *http.ServeMux) {
 		"address/drop":   {http.MethodPost: a.change(a.Node.Drop)},
 		"state":          {http.MethodGet: a.state},
 		"ingresses":      {http.MethodGet: a.ingresses},
+		"deadletters":    {http.MethodGet: a.deadLetters},
+		"deadletter":     {http.MethodGet: a.deadLetter},
+
+		"deadletters/redrive": {http.MethodPost: a.redrive},
 	}
 	for path, methods := range paths {
 		mux.HandleFunc(apiPrefix+path, func(w http.ResponseWriter, r *http.Request) { serveJSON(w, r, methods) })
@@ -112,13 +115,9 @@ func sendError(w http.ResponseWriter, err error) {
 }
 
 func (a *api) addresses(r *http.Request) (any, error) {
-	limit := defaultLimit
-	if text := r.URL.Query().Get("limit"); text != "" {
-		n, err := strconv.Atoi(text)
-		if err != nil || n < 1 || n > maxLimit {
-			return nil, bad("limit %q: want a number from 1 to %d", text, maxLimit)
-		}
-		limit = n
+	limit, err := limitOf(r.URL.Query())
+	if err != nil {
+		return nil, err
 	}
 	found, err := a.Node.Addresses(r.Context(), limit+1)
 	if err != nil {

@@ -95,6 +95,36 @@ func (c *Client) Drop(ctx context.Context, a core.Address) error {
 	return c.post(ctx, "address/drop", target{Address: a.String()})
 }
 
+// DeadLetters lists dead letters that the filter chooses, behind after (empty: from the first on), at most limit (1 to 10,000) of them. If
+// Next is set, ask again from there.
+func (c *Client) DeadLetters(ctx context.Context, f DeadLetterFilter, after string, limit int) (DeadLetters, error) {
+	query := f.query()
+	query.Set("limit", strconv.Itoa(limit))
+	if after != "" {
+		query.Set("after", after)
+	}
+	var list DeadLetters
+	err := c.get(ctx, "deadletters", query, &list)
+	return list, err
+}
+
+// DeadLetter reads one dead letter with its message. If there is none, the error is an *Error with status 404.
+func (c *Client) DeadLetter(ctx context.Context, id string) (DeadLetter, error) {
+	var d DeadLetter
+	err := c.get(ctx, "deadletter", url.Values{"id": {id}}, &d)
+	return d, err
+}
+
+// Redrive puts the messages of 1 to 1,000 dead letters back behind what waits at their Addresses. It tells for each what became of it.
+func (c *Client) Redrive(ctx context.Context, ids []string) ([]Redriven, error) {
+	var done redriven
+	err := c.postFor(ctx, "deadletters/redrive", redrive{IDs: ids}, &done)
+	if err == nil && len(done.DeadLetters) != len(ids) {
+		err = fmt.Errorf("%s answers for %d dead letters, not %d", c.base, len(done.DeadLetters), len(ids))
+	}
+	return done.DeadLetters, err
+}
+
 // States reads all states of an Address.
 func (c *Client) States(ctx context.Context, a core.Address) (State, error) {
 	var s State
@@ -129,6 +159,10 @@ func (c *Client) get(ctx context.Context, path string, query url.Values, into an
 }
 
 func (c *Client) post(ctx context.Context, path string, body any) error {
+	return c.postFor(ctx, path, body, &target{})
+}
+
+func (c *Client) postFor(ctx context.Context, path string, body, into any) error {
 	text, err := json.Marshal(body)
 	if err != nil {
 		return err
@@ -138,7 +172,7 @@ func (c *Client) post(ctx context.Context, path string, body any) error {
 		return err
 	}
 	req.Header.Set("Content-Type", "application/json")
-	return c.do(req, &target{})
+	return c.do(req, into)
 }
 
 func (c *Client) do(req *http.Request, into any) error {

@@ -24,6 +24,7 @@ type fakeNode struct {
 	done    []string // what was resumed and dropped
 
 	ingresses []node.IngressStatus
+	letters   []node.DeadLetter // in the order of their ids
 }
 
 func (f *fakeNode) Waiting() string { return f.waiting }

@@ -33,6 +33,10 @@ type Node interface {
 	State(a core.Address) ([]core.StoredState, core.CheckpointID, error)
 	// Ingresses tells how partitions are read.
 	Ingresses() ([]node.IngressStatus, error)
+	// DeadLetters reads the kept ones behind after page by page, DeadLetter one of them; Redrive puts some back.
+	DeadLetters(ctx context.Context, after node.DeadLetterID, limit int) (letters []node.DeadLetter, next node.DeadLetterID, more bool, err error)
+	DeadLetter(id node.DeadLetterID) (letter node.DeadLetter, found bool, err error)
+	Redrive(ctx context.Context, ids []node.DeadLetterID) ([]error, error)
 }
 
 // Config is what a Server shows.
