@@ -168,6 +168,9 @@ func (s *source) discover(ctx context.Context) {
 			return
 		}
 		parts, err := s.in.Partitions(ctx, known(s.id, g.coordinator.committedState().Positions))
+		if ctx.Err() != nil {
+			return // a call cut short at the end says nothing about partitions
+		}
 		if err != nil {
 			s.sayUnlisted(err)
 			attempt++

@@ -161,6 +161,35 @@ func TestUnlistedPartitionsAreLoggedNowAndThen(t *testing.T) {
 	}
 }
 
+// endless is a driver whose listing lasts until the node ends.
+type endless struct {
+	ingress.Ingress
+	asked *atomic.Int64
+}
+
+func (e *endless) Partitions(ctx context.Context, _ []ingress.Partition) ([]ingress.Partition, error) {
+	e.asked.Add(1)
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+// A listing that the node's own end cuts short is no trouble of the ingress, and not logged as one.
+func TestListingCutShortByTheEndIsNotLogged(t *testing.T) {
+	r := newRig(t, counters())
+	var lines lineCounter
+	r.config.Log = slog.New(slog.NewTextHandler(&lines, nil))
+	var asked atomic.Int64
+	r.parts.Ingresses = append(r.parts.Ingresses, node.Ingress{ID: "test/log", Open: func() (ingress.Ingress, error) {
+		return &endless{source.Open(source.NewLog(source.Options{Router: ingress.Targets("test/count")})), &asked}, nil
+	}})
+	x := r.start()
+	x.eventually("it is asked", func() bool { return asked.Load() > 0 })
+	x.halt()
+	if n := lines.of("cannot be listed yet"); n > 0 {
+		t.Errorf("%d lines about a listing that the end cut short", n)
+	}
+}
+
 // lineCounter keeps the lines of a log.
 type lineCounter struct {
 	mu    sync.Mutex
