@@ -4,7 +4,8 @@
 // runtime/checkpoint over a bucket in memory, the stores of runtime/shard over a disk in memory, and what decides which
 // shards of a Kinesis stream are read (runtime/ingress/kinesis/lineage). What is played is what lies around them: the
 // drivers of runtime/node, the network, clocks, functions, sources, sinks, the stream, and everything that goes wrong
-// there. Events lie in a queue by time; delays and faults are drawn from the seed, so that a seed always gives the same
+// there. Functions are called through the core's dispatchers, one invocation a request or in groups (group.go), of servers that
+// are played. Events lie in a queue by time; delays and faults are drawn from the seed, so that a seed always gives the same
 // run, and a failure is a number.
 //
 // The work is random programs (program.go): a message says what the function that gets it does. Functions look
