@@ -29,6 +29,10 @@ const egressPause = time.Second
 // that cannot list its partitions.
 const failuresEvery core.Millis = 10_000
 
+// mostOffered is how many records are offered to an egress at a time. An egress that has little room takes a few of them, again and again: were
+// all that wait made ready each time, a long queue would cost its square.
+const mostOffered = 256
+
 // openEgresses opens all egresses and makes their drivers.
 func (g *generation) openEgresses(ctx context.Context) error {
 	for i, e := range g.node.cfg.Parts.Egresses {
@@ -166,7 +170,7 @@ func (e *emitter) pump(ln *lane) {
 		ln.waiting = nil
 		ln.mu.Unlock()
 
-		taken := e.offer(ln, batch)
+		taken := e.offer(ln, batch[:min(len(batch), mostOffered)])
 
 		ln.mu.Lock()
 		ln.busy = false
