@@ -40,7 +40,7 @@ func newRoot(ran *bool) *cobra.Command {
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.Version = version.Get().String()
 	root.SetVersionTemplate("{{.Version}}\n")
-	root.AddCommand(newRun(), newCheck(), newState(), newAddress(), newIngress(), newCheckpoint(), newDev(), newVersion())
+	root.AddCommand(newRun(), newCheck(), newState(), newAddress(), newDeadLetter(), newIngress(), newCheckpoint(), newDev(), newVersion())
 	correct(root)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		var invalid *pflag.InvalidValueError

@@ -72,7 +72,9 @@ func TestRedrive(t *testing.T) {
 			t.Errorf("letter %d: %v", i, err)
 		}
 	}
-	x.eventually("they count", func() bool { return x.number("test/count", "error", "count") == 2 && x.number("test/count", "panic", "count") == 1 })
+	x.eventually("they count", func() bool {
+		return x.number("test/count", "error", "count") == 2 && x.number("test/count", "panic", "count") == 1
+	})
 	x.eventually("none is kept", func() bool { return len(x.kept()) == 0 })
 	if got := x.metric("stateway_dead_letters_redriven_total"); got != 3 {
 		t.Errorf("%v put back, want 3", got)
