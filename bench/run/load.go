@@ -18,6 +18,9 @@ type load struct {
 	single    bool // one message an invocation
 	group     bool // many invocations a request
 	poison    int  // one message in so many fails; 0 means none
+	lambda    bool // the functions are on Lambda
+	linger    time.Duration
+	pause     time.Duration // that each message takes
 }
 
 // sample is everything read at one moment.
@@ -29,7 +32,7 @@ type sample struct {
 }
 
 func (l load) measure(ctx context.Context, b *bench) (values, error) {
-	app := application{addresses: l.addresses, rate: l.rate, single: l.single, group: l.group}
+	app := application{addresses: l.addresses, rate: l.rate, single: l.single, group: l.group, lambda: l.lambda, linger: l.linger}
 	var functions *harness.Process
 	if !l.embedded {
 		var err error
@@ -71,10 +74,14 @@ func (l load) measure(ctx context.Context, b *bench) (values, error) {
 
 // flags are those of the function server.
 func (l load) flags() []string {
-	if l.poison == 0 {
-		return nil
+	var flags []string
+	if l.poison > 0 {
+		flags = append(flags, "-poison", strconv.Itoa(l.poison))
 	}
-	return []string{"-poison", strconv.Itoa(l.poison)}
+	if l.pause > 0 {
+		flags = append(flags, "-pause", l.pause.String())
+	}
+	return flags
 }
 
 // sleep waits, but not longer than the node lives.
@@ -124,6 +131,7 @@ func compare(before, after sample) (values, error) {
 		v[functionMicros] = (after.functions.cpu - before.functions.cpu).Seconds() * 1e6 / messages
 	}
 	v.ratio(groupsPerSecond, delta(metricGroups), seconds)
+	v.ratio(groupsPerThousand, 1000*delta(metricGroups), messages)
 	v.ratio(itemsPerGroup, delta(metricGroupItems), delta(metricGroups))
 	v.ratio(deadPerSecond, delta(metricDead), seconds)
 	v.quantile(latencyP50, before, after, metricEgressAge, 0.5)

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/stateway/stateway/test/harness"
 )
@@ -14,6 +15,8 @@ type application struct {
 	rate      int  // records a second; 0 means as fast as admitted
 	single    bool // one message an invocation
 	group     bool // many invocations a request
+	lambda    bool // functions is the endpoint of Lambda
+	linger    time.Duration
 	// idlePort is for an application to which nobody sends anything: a playground ingress in place of the generator.
 	idlePort int
 	// stream is the endpoint of a Kinesis server: from its stream in to its stream out, and no generator.
@@ -27,7 +30,12 @@ func (a application) yaml() string {
 		return a.streams()
 	}
 	var b strings.Builder
-	if a.functions != "" {
+	switch {
+	case a.lambda:
+		fmt.Fprintf(&b, "kind: io.stateway.endpoints.v1/lambda\nspec:\n  functions: bench/*\n  function: counter\n")
+		fmt.Fprintf(&b, "  awsRegion: {type: custom-endpoint, id: us-east-1, endpoint: %q}\n", strings.TrimSuffix(a.functions, "/"))
+		fmt.Fprintf(&b, "  awsCredentials: {type: basic, accessKeyId: any, secretAccessKey: any}\n  group: {linger: %s}\n---\n", a.linger)
+	case a.functions != "":
 		fmt.Fprintf(&b, "kind: io.statefun.endpoints.v2/http\nspec:\n  functions: bench/*\n  urlPathTemplate: %s\n", a.functions)
 		if a.single {
 			b.WriteString("  maxNumBatchRequests: 1\n")

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"time"
 )
 
 // row is one line of the table.
@@ -13,8 +14,9 @@ type row struct {
 }
 
 const (
-	lean    = "./bench/fnserver"
-	withSDK = "./bench/fnserver-sdk"
+	lean     = "./bench/fnserver"
+	withSDK  = "./bench/fnserver-sdk"
+	onLambda = "./bench/fnlambda"
 )
 
 // rows are all rows, in the order of the table.
@@ -52,6 +54,18 @@ func rows() []row {
 		{
 			"group-paced", "the same as group-http at 1,000/s, without linger", "", "",
 			load{functions: withSDK, addresses: 100_000, group: true, rate: 1000}.measure,
+		},
+		{
+			"group-lambda", "the same as group-http through the Lambda emulator, which is in the functions' process", "60,000/s", "150,000/s",
+			load{functions: onLambda, addresses: 100_000, lambda: true}.measure,
+		},
+		{
+			"lambda-linger", "Lambda at 1,000/s, a function of 5 ms, linger 100 ms", "20 groups a thousand messages, p99 250 ms", "12",
+			load{functions: onLambda, addresses: 100_000, lambda: true, rate: 1000, pause: 5 * time.Millisecond, linger: 100 * time.Millisecond}.measure,
+		},
+		{
+			"lambda-paced", "the same without linger", "", "",
+			load{functions: onLambda, addresses: 100_000, lambda: true, rate: 1000, pause: 5 * time.Millisecond}.measure,
 		},
 		{"http-1000", "1,000 Addresses, as fast as it goes", "80,000/s", "200,000/s", load{functions: lean, addresses: 1000}.measure},
 		{"http-hot", "one hot Address over HTTP", "300,000/s", "600,000/s", load{functions: lean, addresses: 1}.measure},

@@ -16,6 +16,7 @@ const (
 	messagesPerRequest    = "messagesPerRequest"
 	groupsPerSecond       = "groupsPerSecond"
 	itemsPerGroup         = "itemsPerGroup"
+	groupsPerThousand     = "groupsPerThousandMessages"
 	deadPerSecond         = "deadLettersPerSecond"
 	recordsPerMessage     = "recordsPerMessage"
 	nodeMicros            = "nodeCPUMicrosPerMessage"
