@@ -20,6 +20,8 @@ type Config struct {
 	// Dispatcher configures New, Groups NewGroups.
 	Dispatcher core.DispatcherConfig
 	Groups     core.GroupDispatcherConfig
+	// Price is what groups cost; zero is not estimated.
+	Price Price
 	// Now is the core's time.
 	Now func() core.Millis
 	// Deliver takes results, of all workers mixed (Invocation.Try.Worker tells whose each is). The slice is valid only
@@ -32,6 +34,12 @@ type Config struct {
 	// Trouble, if set, is told when the endpoint's trouble begins, with what went wrong last, and when it is over. It must
 	// not block.
 	Trouble func(begins bool, reason string)
+}
+
+// Price is what a request in a group costs its owner, in any currency.
+type Price struct {
+	Request float64 // of a request
+	Second  float64 // of a second that it is under way
 }
 
 // Endpoint is a dispatcher with its transport. Make it with New.

@@ -96,12 +96,13 @@ func (s *grouped) tick(now core.Millis) core.GroupEvent {
 func (s *grouped) wake() core.Millis { return s.dispatcher.Wake() }
 
 func (s *grouped) stats() Stats {
-	d := s.dispatcher.Stats()
+	d, price := s.dispatcher.Stats(), s.cfg.Price
 	return Stats{
 		Limit: d.Limit, Flying: d.Flying, Queued: d.Queued, Resting: d.Resting, Answers: s.health.answers,
 		Groups: GroupStats{
 			Groups: d.Groups, Items: d.Items, Bytes: d.Bytes,
 			Splits: d.Splits, Missing: d.Missing, Throttled: d.Throttled, Stray: d.Stray, Busy: d.Busy,
+			Cost: float64(d.Groups)*price.Request + float64(d.Busy)/1000*price.Second,
 		},
 	}
 }

@@ -162,6 +162,8 @@ type GroupStats struct {
 
 	// Busy is the time of all groups together, from sending to the answer or its lack.
 	Busy core.Millis
+	// Cost is what they have cost by Config.Price: at most, since the way there and back and cold starts count as well.
+	Cost float64
 }
 
 // health notes what goes wrong at an endpoint and tells when its trouble begins or is over.

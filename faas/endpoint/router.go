@@ -228,6 +228,7 @@ func (s *Stats) add(o Stats) {
 	g.Throttled += p.Throttled
 	g.Stray += p.Stray
 	g.Busy += p.Busy
+	g.Cost += p.Cost
 }
 
 // Close closes everything and waits for all goroutines. Invocations without a result get none.

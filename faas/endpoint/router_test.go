@@ -55,7 +55,7 @@ func startRouter(t *testing.T, serve func(address string, g *core.Group) core.Gr
 			r.servers[address] = s
 			r.opened++
 			r.mu.Unlock()
-			cfg := endpoint.Config{Now: now, Deliver: deliver, Window: window}
+			cfg := endpoint.Config{Now: now, Deliver: deliver, Window: window, Price: endpoint.Price{Request: 2, Second: 1000}}
 			return endpoint.NewGroups(cfg, func(done func([]endpoint.GroupResult)) (endpoint.GroupTransport, error) {
 				s.done = done
 				return s, nil
@@ -97,6 +97,9 @@ func TestRouterSeparates(t *testing.T) {
 		st := r.Stats()
 		if st.Groups.Items != 135 || st.Groups.Groups != 3 || st.Answers[core.OutcomeOK] != 135 || st.Queued+st.Flying != 0 || st.Limit < 2 {
 			t.Errorf("%+v", st)
+		}
+		if busy := float64(st.Groups.Busy); busy < 15 || st.Groups.Cost != 3*2+busy {
+			t.Errorf("%d ms cost %v", st.Groups.Busy, st.Groups.Cost)
 		}
 		r.Close()
 		if after := r.Stats(); after.Groups != st.Groups {

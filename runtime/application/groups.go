@@ -16,6 +16,7 @@ type groupTransport func(env node.CallerEnv, address string, done func([]endpoin
 type groupOptions struct {
 	name   string // for the log
 	groups core.GroupDispatcherConfig
+	price  endpoint.Price
 	// address is where a function type's requests go; nil if all go to one.
 	address func(core.FunctionType) (string, error)
 	open    groupTransport
@@ -26,7 +27,7 @@ func (b *builder) grouped(o groupOptions) opener {
 	return func(env node.CallerEnv) (node.Caller, error) {
 		open := func(name, address string, deliver func([]core.Result), window func(int)) (*endpoint.Groups, error) {
 			cfg := endpoint.Config{
-				Groups: o.groups, Now: env.Now, Deliver: deliver, Window: window, Check: env.Check, Trouble: b.trouble(name),
+				Groups: o.groups, Now: env.Now, Deliver: deliver, Window: window, Check: env.Check, Trouble: b.trouble(name), Price: o.price,
 			}
 			cfg.Groups.Seed = uint64(env.Now()) //nolint:gosec // any bits will do
 			return endpoint.NewGroups(cfg, func(done func([]endpoint.GroupResult)) (endpoint.GroupTransport, error) {
@@ -50,6 +51,14 @@ func (b *builder) grouped(o groupOptions) opener {
 	}
 }
 
+// newGroupOptions are what all kinds of endpoints have in common.
+func newGroupOptions(e *module.Endpoint, retry core.Retry) groupOptions {
+	return groupOptions{
+		name: e.Functions.String(), groups: groupsOf(&e.Group, retry),
+		price: endpoint.Price{Request: e.Group.Price.Request, Second: e.Group.Price.Second()},
+	}
+}
+
 // groupsOf are the settings of an endpoint's dispatchers.
 func groupsOf(g *module.Group, retry core.Retry) core.GroupDispatcherConfig {
 	return core.GroupDispatcherConfig{
@@ -62,7 +71,7 @@ func groupsOf(g *module.Group, retry core.Retry) core.GroupDispatcherConfig {
 
 // cloudEventsEndpoint is one whose servers may take groups over HTTP.
 func (b *builder) cloudEventsEndpoint(e *module.Endpoint, retry core.Retry) opener {
-	o := groupOptions{name: e.Functions.String(), groups: groupsOf(&e.Group, retry)}
+	o := newGroupOptions(e, retry)
 	o.groups.StartItems, o.groups.Size = 1, cloudevents.Size
 	if size := e.Transport.PoolSize; size > 0 {
 		o.groups.Concurrency = min(o.groups.Concurrency, size)

@@ -125,9 +125,13 @@ kind: io.stateway.endpoints.v1/knative
 spec:
   functions: test/a
   urlPathTemplate: http://a/
-  group: {maxItems: 7, maxBytes: 5000, concurrency: 9, linger: 20ms, target: 300ms, ramp: 3, rampEvery: 2s}
+  group: {maxItems: 7, maxBytes: 5000, concurrency: 9, linger: 20ms, target: 300ms, ramp: 3, rampEvery: 2s, price: {request: 3, gbSecond: 8, memoryMB: 256}}
 `)
-	got := groupsOf(&app.Endpoints[0].Group, core.Retry{Initial: 5})
+	o := newGroupOptions(&app.Endpoints[0], core.Retry{Initial: 5})
+	if o.price != (endpoint.Price{Request: 3, Second: 2}) {
+		t.Errorf("price %+v", o.price)
+	}
+	got := o.groups
 	if got.Size != nil || got.MaxItems != 7 || got.MaxBytes != 5000 || got.Concurrency != 9 || got.Linger != 20 || got.Target != 300 ||
 		got.Ramp != 3 || got.RampEvery != 2000 || got.Retry.Initial != 5 {
 		t.Errorf("%+v", got)

@@ -18,7 +18,7 @@ import (
 func (b *builder) lambdaEndpoint(e *module.Endpoint, retry core.Retry) opener {
 	f := &e.Lambda
 	client := &lambdaClient{options: b.awsOptions(f.Region, f.RegionID(), f.Credentials, f.Connections)}
-	o := groupOptions{name: e.Functions.String(), groups: groupsOf(&e.Group, retry)}
+	o := newGroupOptions(e, retry)
 	asker := group.Asker{Source: group.Source(core.ApplicationID{}), Call: e.Transport.Call} // all sources have the same length
 	o.groups.Size = lambda.Size(asker)
 	if o.groups.MaxBytes == f.RequestMaxBytes {

@@ -23,7 +23,19 @@ type Group struct {
 	// 1000 in 10 s.
 	Ramp      int           `json:",omitzero"`
 	RampEvery time.Duration `json:",omitzero"`
+	// Price is what requests cost; zero if the file does not say.
+	Price Price `json:",omitzero"`
 }
+
+// Price is what requests cost, in any currency, for the metric that estimates it.
+type Price struct {
+	Request  float64 `json:",omitzero"` // of a request
+	GBSecond float64 `json:",omitzero"` // of a second of a gigabyte (2^30 bytes)
+	MemoryMB int     `json:",omitzero"` // of an instance, in 2^20 bytes; default 128
+}
+
+// Second is what a second of an instance costs.
+func (p Price) Second() float64 { return p.GBSecond * float64(p.MemoryMB) / 1024 }
 
 // Used reports whether invocations travel together.
 func (g Group) Used() bool { return g.MaxItems > 0 }
@@ -59,8 +71,28 @@ func (l *loader) group(spec *object, g Group, largest int) Group {
 			l.warnf(o.keyAt("rampEvery"), "add ramp, or leave it out", "rampEvery has no effect without ramp")
 		}
 	}
+	g.Price = o.price()
 	o.done()
 	return g
+}
+
+const (
+	highestPrice  = 1e6
+	defaultMemory = 128
+	maxMemory     = 1 << 20
+)
+
+func (o *object) price() Price {
+	p := o.sub("price")
+	if p == nil {
+		return Price{}
+	}
+	price := Price{
+		Request: p.number("request", 0, 0, highestPrice), GBSecond: p.number("gbSecond", 0, 0, highestPrice),
+		MemoryMB: int(p.integer("memoryMB", defaultMemory, 1, maxMemory)),
+	}
+	p.done()
+	return price
 }
 
 // Batch values of an HTTP endpoint.

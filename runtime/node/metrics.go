@@ -75,6 +75,7 @@ var (
 	descGroupItems    = desc("group_items_total", "Tries sent in them.", "endpoint")
 	descGroupBytes    = desc("group_bytes_total", "Bytes of them, measured roughly and before compression.", "endpoint")
 	descGroupSeconds  = desc("group_seconds_total", "Time of them, from sending to the answer, added up.", "endpoint")
+	descGroupCost     = desc("group_cost_total", "What the groups have cost at most, by the endpoint's price.", "endpoint")
 	descGroupSplits   = desc("group_splits_total", "Groups that were halved, since there was no answer to them.", "endpoint")
 	descGroupMissing  = desc("group_missing_total", "Tries that the answer to their group lacked.", "endpoint")
 	descGroupStray    = desc("group_stray_total", "Answers to no try of their group, or to one that was answered.", "endpoint")
@@ -112,7 +113,7 @@ var descs = []*prometheus.Desc{
 	descQueued, descTrouble, descTries, descInvocations, descMessages, descFailures, descSent, descConsumed, descStale,
 	descRepeats, descTimers, descExpired, descDead, descDeadDropped, descDeadBack, descHeld, descTroubled, descReady, descInFlight, descEgress,
 	descUnpublished, descMemory, descBacklog, descInstances, descShardBytes, descCache,
-	descGroups, descGroupItems, descGroupBytes, descGroupSeconds, descGroupSplits, descGroupMissing, descGroupStray, descGroupThrottle,
+	descGroups, descGroupItems, descGroupBytes, descGroupSeconds, descGroupSplits, descGroupMissing, descGroupStray, descGroupThrottle, descGroupCost,
 }
 
 // Describe implements prometheus.Collector.
@@ -200,6 +201,9 @@ func collectGroups(s *endpoint.GroupStats, name string, count emitMetric) {
 	count(descGroupItems, float64(s.Items), name)
 	count(descGroupBytes, float64(s.Bytes), name)
 	count(descGroupSeconds, float64(s.Busy)/1000, name)
+	if s.Cost > 0 {
+		count(descGroupCost, s.Cost, name)
+	}
 	count(descGroupSplits, float64(s.Splits), name)
 	count(descGroupMissing, float64(s.Missing), name)
 	count(descGroupStray, float64(s.Stray), name)
