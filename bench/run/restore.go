@@ -44,7 +44,7 @@ func measureRestore(ctx context.Context, b *bench) (values, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }() // a leftover in the temporary folder hurts nobody
 	server, err := harness.StartVersitygw(ctx, filepath.Join(dir, "s3"), restoreBucket)
 	if err != nil {
 		return nil, err
@@ -133,7 +133,7 @@ func fetchAll(ctx context.Context, root string, f fetch, bases []*checkpoint.Bas
 	if err := os.MkdirAll(root, 0o750); err != nil {
 		return 0, err
 	}
-	defer os.RemoveAll(root)
+	defer func() { _ = os.RemoveAll(root) }() // a leftover in the temporary folder hurts nobody
 	began := time.Now()
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(restoreConnections)
