@@ -77,6 +77,10 @@ soak: build ## run a node between two Kinesis streams for STATEWAY_SOAK_SECONDS=
 	STATEWAY_BIN=$(CURDIR)/bin/stateway STATEWAY_SOAK_SECONDS=$${STATEWAY_SOAK_SECONDS:-600} \
 		go test -count=1 -v -timeout 2h -run '^TestSoak$$' ./test/aws/kinesis/soak
 
+.PHONY: dist
+dist: ## build the zip files for AWS Lambda, and the layer, for x86-64 and arm64, into bin/dist
+	go run ./internal/dist -to bin/dist
+
 .PHONY: bench
 bench: build ## build the load tools and measure; prints one table, writes one JSON file
 	go run ./bench/run -stateway bin/stateway $(BENCH_FLAGS)
