@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -98,6 +100,11 @@ func toRedrive(cmd *cobra.Command, c *admin.Client, ids []string, which *chosen)
 	}
 	for _, id := range ids {
 		d, err := c.DeadLetter(cmd.Context(), id)
+		var refused *admin.Error
+		if errors.As(err, &refused) && refused.Status == http.StatusNotFound {
+			letters = append(letters, redriveOne{ID: id, Error: refused.Text}) // the others go on
+			continue
+		}
 		if err != nil {
 			return nil, false, err
 		}
