@@ -39,14 +39,17 @@ type world struct {
 	round int // of queries; owned by the test's goroutine
 }
 
-const moduleFile = `kind: io.statefun.endpoints.v2/http
+const httpEndpoint = `kind: io.statefun.endpoints.v2/http
 spec:
   functions: crash/*
   urlPathTemplate: http://%[1]s/
   transport: {type: io.statefun.transports.v1/async, call: 5min, connect: 1s}
   retry: {initial: 5ms, max: 200ms}
 ---
-kind: io.statefun.playground.v1/ingress
+`
+
+// restOfModule follows the endpoint.
+const restOfModule = `kind: io.statefun.playground.v1/ingress
 spec: {port: %[2]d}
 ---
 kind: io.statefun.playground.v1/egress
@@ -59,7 +62,10 @@ kind: io.stateway.file.v1/egress
 spec: {id: crash/at-least-once, path: %[5]q, delivery: at-least-once}
 `
 
-func newWorld(t *testing.T) *world {
+func newWorld(t *testing.T) *world { return newWorldOf(t, httpEndpoint) }
+
+// newWorldOf makes a world whose functions are reached by an endpoint; env is what the functions' process finds besides.
+func newWorldOf(t *testing.T, endpoint string, env ...string) *world {
 	dir := t.TempDir()
 	functions, in, out := harness.MustPort(t), harness.MustPort(t), harness.MustPort(t)
 	w := &world{
@@ -67,11 +73,11 @@ func newWorld(t *testing.T) *world {
 		ingress: harness.Ingress{URL: "http://" + harness.Loopback(in)},
 		egress:  harness.Egress{URL: "http://" + harness.Loopback(out)},
 		functionsSpec: harness.Spec{
-			Name: "functions", Path: harness.MustBuild(t, "./test/crash/functions"), Env: []string{"PORT=" + strconv.Itoa(functions)},
+			Name: "functions", Path: harness.MustBuild(t, "./test/crash/functions"), Env: append(env, "PORT="+strconv.Itoa(functions)),
 		},
 	}
 	w.module = harness.MustWriteFile(t, dir, "module.yaml", fmt.Sprintf(
-		moduleFile, harness.Loopback(functions), in, out, w.path("exactly-once"), w.path("at-least-once"),
+		endpoint+restOfModule, harness.Loopback(functions), in, out, w.path("exactly-once"), w.path("at-least-once"),
 	))
 	if err := w.startFunctions(); err != nil {
 		t.Fatal(err)

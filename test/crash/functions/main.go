@@ -1,5 +1,5 @@
-// Command functions serves the accounts of the crash test on the loopback port named by PORT. It is killed and started again
-// while the test runs.
+// Command functions serves the accounts of the crash test on the loopback port named by PORT, with LAMBDA set as a Lambda function. It is
+// killed and started again while the test runs.
 package main
 
 import (
@@ -18,8 +18,15 @@ func main() {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
+	handler := http.Handler(bank.App(1))
+	if os.Getenv("LAMBDA") != "" {
+		if handler, err = onLambda(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+	}
 	fmt.Println("listening")
-	server := &http.Server{Handler: bank.App(1), ReadHeaderTimeout: time.Minute}
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: time.Minute}
 	fmt.Fprintln(os.Stderr, server.Serve(listener))
 	os.Exit(1)
 }
