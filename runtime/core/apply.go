@@ -48,7 +48,7 @@ func (w *Worker) apply(in *instance, inv *Invocation, resp *Response) {
 	if len(resp.Mutations) > 0 {
 		sh.keepSpecs(in.typ)
 	}
-	w.noteAnswer(resp)
+	w.endpoints[inv.Endpoint].noteAnswer(resp)
 	in.typ.stats.Invocations++
 	in.typ.stats.Messages += uint64(len(resp.Messages))
 	w.stats.Invocations++

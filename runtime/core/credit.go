@@ -99,24 +99,28 @@ func (w *Worker) changed() bool {
 	return false
 }
 
-// leastAnswer is what an answer is taken to be large at least, so that the first of a run of large ones tell before too many are under way.
-const leastAnswer = 16 << 10
-
-// mayStart reports whether an invocation may start: answers under way become rows, which may take a quarter of the memory. Over the budget of
-// waiting messages invocations start one by one: it shrinks only so when they were read back from the store, or when one alone is larger.
+// mayStart reports whether an invocation may start. Over the budget of waiting messages they start one by one: it shrinks only so
+// when they were read back from the store, or when one alone is larger.
 func (w *Worker) mayStart() bool {
 	if w.overRows() {
 		return false
 	}
-	flying := w.inflight()
-	if flying > 0 && int64(flying)*max(w.usualAnswer, min(leastAnswer, w.cfg.Memory/256)) > w.cfg.Memory/4 {
-		return false
-	}
-	return !w.overMail() || (w.fetches == 0 && w.parked == 0 && flying == 0)
+	return !w.overMail() || (w.fetches == 0 && w.parked == 0 && w.inflight() == 0)
+}
+
+// leastAnswer is what an answer is taken to be large at least, so that the first of a run of large ones tell before too many are under way.
+const leastAnswer = 16 << 10
+
+// mayTake reports whether an endpoint may have another try under way: answers become rows, for which all endpoints together
+// have a quarter of the memory.
+func (w *Worker) mayTake(ep *endpointState) bool {
+	share := w.cfg.Memory / 4 / int64(len(w.endpoints))
+	answer := max(ep.usualAnswer, min(leastAnswer, share/64))
+	return ep.inflight < ep.limit && (ep.inflight == 0 || int64(ep.inflight)*answer <= share)
 }
 
 // noteAnswer takes note of the size of an answer.
-func (w *Worker) noteAnswer(resp *Response) {
+func (ep *endpointState) noteAnswer(resp *Response) {
 	size := int64(0)
 	for i := range resp.Mutations {
 		size += int64(len(resp.Mutations[i].Value))
@@ -130,5 +134,5 @@ func (w *Worker) noteAnswer(resp *Response) {
 	for i := range resp.Egresses {
 		size += int64(len(resp.Egresses[i].Arg))
 	}
-	w.usualAnswer += (size - w.usualAnswer) / 8
+	ep.usualAnswer += (size - ep.usualAnswer) / 8
 }

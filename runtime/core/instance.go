@@ -36,7 +36,7 @@ type instance struct {
 
 	first [1]slot // the memory of slots while there is one
 
-	limit  int        // cap of the next batch while a failing one is split; zero if none
+	limit  int                 // cap of the next batch while a failing one is split; zero if none
 	behind []*Message          // what follows disk, in memory; empty unless disk holds messages
 	drops  []uint64            // operator requests to drop the head message
 	spent  Millis              // of the call budget, by tries of the head message alone

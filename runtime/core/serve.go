@@ -36,7 +36,7 @@ func (w *Worker) serve() {
 		}
 		ep := &w.endpoints[w.next]
 		w.next++
-		if ep.ready.len() == 0 || ep.inflight >= ep.limit || !w.serveType(ep.ready.pop()) {
+		if ep.ready.len() == 0 || !w.mayTake(ep) || !w.serveType(ep.ready.pop()) {
 			idle++
 			continue
 		}

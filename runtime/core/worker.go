@@ -38,8 +38,7 @@ type Worker struct {
 	retries      retryHeap
 	troubled     map[*instance]bool
 	tries        uint64
-	usualAnswer  int64 // bytes of an answer, about; see mayStart
-	parked       int   // responses that wait for tokens
+	parked       int // responses that wait for tokens
 	loads        loads
 	fetches      int64 // reads of mailboxes under way
 	checks       int   // looks for dedupe ids of the open epoch under way
@@ -81,6 +80,7 @@ type endpointState struct {
 	absent   bool            // there may be waiting messages in the stores whose Addresses are not in memory
 	skipped  bool            // this round of the scan saw some, or they were forgotten while it went on
 
+	usualAnswer    int64  // bytes of an answer, about; see mayTake
 	called         Epoch  // the last in which a try began
 	answered       uint64 // tries whose answers were accepted
 	answeredBefore uint64 // the same when the last relief looked at everything
