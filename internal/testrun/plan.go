@@ -115,7 +115,7 @@ func (r *runner) aws(ctx context.Context) {
 	r.prepareS3(ctx)
 	r.prepareKinesis(ctx)
 	r.prepareSDKs(ctx)
-	r.noteRIE(ctx)
+	r.noteLambda(ctx)
 	r.withBinary(ctx, goTest{packages: []string{"./" + awsFolder + "/..."}, timeout: 8 * time.Minute})
 }
 

@@ -45,8 +45,11 @@ func hasBenchmark(dir string, files []string) bool {
 	return false
 }
 
-// noteRIE notes what does not run here because AWS's Runtime Interface Emulator, which comes from PyPI, cannot.
-func (r *runner) noteRIE(ctx context.Context) {
+// noteLambda notes what does not run here because AWS's Runtime Interface Emulator and ministack, which come from PyPI, cannot.
+func (r *runner) noteLambda(ctx context.Context) {
+	if !r.works(ctx, [][]string{{"python3", "-c", "import venv, ensurepip"}}) {
+		r.report.miss(gap{what: "Lambda's Invoke on ministack", why: "no python3 with venv", remedy: "apt-get install python3-venv"})
+	}
 	what := "bootstraps under AWS's Runtime Interface Emulator"
 	switch {
 	case runtime.GOOS != "linux" || runtime.GOARCH != "amd64":

@@ -1,5 +1,5 @@
 // Package lambda invokes real bootstraps, those of the Go SDK and of cmd/lambda-adapter with servers of published SDKs behind it, on all that
-// can run them: the emulator, `stateway dev lambda`, and AWS's own Runtime Interface Emulator.
+// can run them: the emulator, `stateway dev lambda`, AWS's own Runtime Interface Emulator, and ministack.
 package lambda
 
 import (
