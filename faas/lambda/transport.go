@@ -145,7 +145,7 @@ func (t *Transport) outcome(g *core.Group) core.GroupOutcome {
 	return o
 }
 
-// certainFor is how many failures in a row are not asked twice after one that was no fault of the encoding: else a poison item would be
+// certainFor is how many failures are not asked twice after one that was no fault of the encoding: else a poison item would be
 // looked for with twice as many requests.
 const certainFor = 32
 
