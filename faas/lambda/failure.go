@@ -31,7 +31,7 @@ func (t *Transport) failure(err error, sent bool, budget time.Duration) core.Gro
 		o.Throttled, o.RetryAfter = true, retryAfter(err)
 	case errors.Is(err, errTooLong):
 		o.Class = core.GroupTooLarge
-	case !refusal(err) && sent: // it may have run
+	case !refusal(err) && (sent || awsclient.Status(err) != 0): // it may have run
 		o.Class = core.GroupFailed
 	}
 	return o
