@@ -32,6 +32,9 @@ func (d *GroupDispatcher) onDone(g *Group, o *GroupOutcome, out []GroupEffect) [
 	g.waited = max(o.Waited, 0)
 	switch {
 	case o.Class == GroupAnswered && len(o.Items) == len(g.Items):
+		if trouble, all := o.allTrouble(); all {
+			return d.onTrouble(g, &trouble, out)
+		}
 		return d.onAnswer(g, o, out)
 	case o.Class == GroupTrouble:
 		return d.onTrouble(g, o, out)
@@ -51,31 +54,54 @@ func (d *GroupDispatcher) together(items int) {
 	}
 }
 
+// allTrouble is the endpoint's trouble if every item asks to be tried again.
+func (o *GroupOutcome) allTrouble() (trouble GroupOutcome, all bool) {
+	for i := range o.Items {
+		if o.Items[i].Class != OutcomeTrouble {
+			return GroupOutcome{}, false
+		}
+		trouble.RetryAfter = max(trouble.RetryAfter, o.Items[i].RetryAfter)
+	}
+	trouble.Class, trouble.Reason = GroupTrouble, o.Items[0].Reason
+	return trouble, true
+}
+
 // onAnswer delivers what the answer says of each item.
 func (d *GroupDispatcher) onAnswer(g *Group, o *GroupOutcome, out []GroupEffect) []GroupEffect {
-	ok, asked := 0, Millis(0)
-	for i := range o.Items {
-		item := &o.Items[i]
-		switch {
-		case item.Class == OutcomeOK && item.Response != nil:
-			ok++
-			out = d.deliver(g, i, item, out)
-		case item.Class == OutcomeOK:
-			d.stats.Missing++
-			out = d.onMissing(g, i, out)
-		case item.Class == OutcomeTrouble:
-			asked = max(asked, item.RetryAfter)
-			out = d.itemAgain(g, i, item, out)
-		default:
-			out = d.onItemFailed(g, i, item, out)
-		}
-	}
+	ok := o.successes()
 	if ok > 0 {
 		d.onSuccess(ok)
 		d.limit.sampleOf(d.now, g.sent, len(g.Items))
 		d.aim(g)
 	}
+	for i := range o.Items {
+		item := &o.Items[i]
+		switch {
+		case item.Class == OutcomeOK && item.Response != nil:
+			out = d.deliver(g, i, item, out)
+		case item.Class == OutcomeOK:
+			d.stats.Missing++
+			out = d.onMissing(g, i, out)
+		case item.Class == OutcomeTrouble:
+			out = d.itemAgain(g, i, item, out)
+		case ok > 0: // others succeed: however many fail, that is theirs
+			out = d.deliver(g, i, item, out)
+		default:
+			out = d.onItemFailed(g, i, item, out)
+		}
+	}
 	return out
+}
+
+// successes is how many items were answered well.
+func (o *GroupOutcome) successes() int {
+	n := 0
+	for i := range o.Items {
+		if o.Items[i].Class == OutcomeOK && o.Items[i].Response != nil {
+			n++
+		}
+	}
+	return n
 }
 
 // onSuccess takes note that the endpoint works.
@@ -120,15 +146,10 @@ func (d *GroupDispatcher) onMissing(g *Group, i int, out []GroupEffect) []GroupE
 	return out
 }
 
-// itemAgain keeps an item for later whose answer asks for that. When it asks again and again while others succeed, it is its own failure.
+// itemAgain keeps an item for later whose answer asks for that, and others' do not. Alone, it is treated as a group in trouble.
 func (d *GroupDispatcher) itemAgain(g *Group, i int, o *Outcome, out []GroupEffect) []GroupEffect {
 	one := d.group(g.Items[i:i+1:i+1], true)
-	if len(g.Items) == 1 {
-		one.flight = g.flight
-	}
-	if d.strike(one) >= maxStrikes {
-		return d.deliver(g, i, &Outcome{Class: OutcomeFailed, Reason: strikesReason(o.Reason)}, out)
-	}
+	d.strike(one)
 	d.keep(one, max(d.pause(one.tries), min(o.RetryAfter, maxRetryAfter)))
 	return out
 }

@@ -1,0 +1,30 @@
+package core
+
+import "testing"
+
+// A probe whose item asks to be tried again lengthens the rest, at least for as long as the item asks: the endpoint answers, but its
+// function is not there yet.
+func TestGroupProbeThatAsksForLater(t *testing.T) {
+	r := newGroupRig(t, GroupDispatcherConfig{Retry: Retry{Initial: 100, Max: 1000}})
+	began := r.now
+	r.serve = func(g *Group) (GroupOutcome, Millis) {
+		switch at := r.now - began; {
+		case at < 1000:
+			return GroupOutcome{Class: GroupTrouble, Reason: "503"}, 5
+		case at < 60_000:
+			o := allWell(g)
+			for i := range o.Items {
+				o.Items[i] = Outcome{Class: OutcomeTrouble, Reason: "it starts", RetryAfter: 5000}
+			}
+			return o, 5
+		}
+		return allWell(g), 5
+	}
+	r.submitMany(100)
+	r.run(50_000)
+	if n := len(r.sent); n > 50 || !r.d.Stats().Resting {
+		t.Errorf("%d groups in 50 s to a server that asks for 5 s each time; %+v", n, r.d.Stats())
+	}
+	r.run(60_000)
+	r.allOK()
+}
