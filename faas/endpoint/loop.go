@@ -128,6 +128,13 @@ func (l *loop[E]) Stats() Stats {
 	return l.stats
 }
 
+// idle reports whether there is nothing to do, and nothing on its way: the numbers alone say so also while a batch is processed.
+func (l *loop[E]) idle() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return !l.busy && len(l.events) == 0 && l.stats.Queued == 0 && l.stats.Flying == 0
+}
+
 // close drops what has not been processed and stops the timer; wait ends it.
 func (l *loop[E]) close() {
 	l.mu.Lock()

@@ -181,15 +181,11 @@ func (r *Router) closeIdleLocked() {
 		return
 	}
 	for address, m := range r.members {
-		if m.groups == nil || m.users > 0 {
-			continue
-		}
-		st := m.groups.Stats()
-		if st.Queued > 0 || st.Flying > 0 {
+		if m.groups == nil || m.users > 0 || !m.groups.idle() {
 			continue
 		}
 		delete(r.members, address)
-		r.past.add(st)
+		r.past.add(m.groups.Stats())
 		r.tasks.Go(m.groups.Close)
 	}
 	r.tellLocked()
