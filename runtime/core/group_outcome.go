@@ -32,9 +32,6 @@ func (d *GroupDispatcher) onDone(g *Group, o *GroupOutcome, out []GroupEffect) [
 	g.waited = max(o.Waited, 0)
 	switch {
 	case o.Class == GroupAnswered && len(o.Items) == len(g.Items):
-		if trouble, all := o.allTrouble(); all {
-			return d.onTrouble(g, &trouble, out)
-		}
 		return d.onAnswer(g, o, out)
 	case o.Class == GroupTrouble:
 		return d.onTrouble(g, o, out)
@@ -54,21 +51,9 @@ func (d *GroupDispatcher) together(items int) {
 	}
 }
 
-// allTrouble is the endpoint's trouble if every item asks to be tried again.
-func (o *GroupOutcome) allTrouble() (trouble GroupOutcome, all bool) {
-	for i := range o.Items {
-		if o.Items[i].Class != OutcomeTrouble {
-			return GroupOutcome{}, false
-		}
-		trouble.RetryAfter = max(trouble.RetryAfter, o.Items[i].RetryAfter)
-	}
-	trouble.Class, trouble.Reason = GroupTrouble, o.Items[0].Reason
-	return trouble, true
-}
-
 // onAnswer delivers what the answer says of each item.
 func (d *GroupDispatcher) onAnswer(g *Group, o *GroupOutcome, out []GroupEffect) []GroupEffect {
-	ok := o.successes()
+	first, ok, putOff, after := g.tries == 0, o.successes(), 0, maxRetryAfter
 	if ok > 0 {
 		d.onSuccess(ok)
 		d.limit.sampleOf(d.now, g.sent, len(g.Items))
@@ -83,11 +68,18 @@ func (d *GroupDispatcher) onAnswer(g *Group, o *GroupOutcome, out []GroupEffect)
 			d.stats.Missing++
 			out = d.onMissing(g, i, out)
 		case item.Class == OutcomeTrouble:
+			putOff, after = putOff+1, min(after, item.RetryAfter)
 			out = d.itemAgain(g, i, item, out)
 		case ok > 0: // others succeed: however many fail, that is theirs
 			out = d.deliver(g, i, item, out)
 		default:
 			out = d.onItemFailed(g, i, item, out)
+		}
+	}
+	if putOff == len(g.Items) { // as status 503
+		d.struckFirst(first)
+		if d.trouble.struck >= manyTroubles || d.trouble.state != open {
+			d.rest(g, after)
 		}
 	}
 	return out
@@ -146,10 +138,15 @@ func (d *GroupDispatcher) onMissing(g *Group, i int, out []GroupEffect) []GroupE
 	return out
 }
 
-// itemAgain keeps an item for later whose answer asks for that, and others' do not. Alone, it is treated as a group in trouble.
+// itemAgain keeps an item for later whose answer asks for that. When it asks again and again while others succeed, it is its own failure.
 func (d *GroupDispatcher) itemAgain(g *Group, i int, o *Outcome, out []GroupEffect) []GroupEffect {
 	one := d.group(g.Items[i:i+1:i+1], true)
-	d.strike(one)
+	if len(g.Items) == 1 {
+		one.flight = g.flight
+	}
+	if d.strike(one) >= maxStrikes {
+		return d.deliver(g, i, &Outcome{Class: OutcomeFailed, Reason: strikesReason(o.Reason)}, out)
+	}
 	d.keep(one, max(d.pause(one.tries), min(o.RetryAfter, maxRetryAfter)))
 	return out
 }
@@ -230,14 +227,19 @@ func (d *GroupDispatcher) onTrouble(g *Group, o *GroupOutcome, out []GroupEffect
 	default:
 		d.keep(g, max(d.pause(g.tries), min(o.RetryAfter, maxRetryAfter)))
 	}
-	if first && d.trouble.state == open {
-		d.limit.trouble()
-		d.trouble.struck++
-	}
+	d.struckFirst(first)
 	if d.trouble.struck >= manyTroubles || g.silent >= troubledAlone || d.trouble.state != open {
 		d.rest(g, o.RetryAfter)
 	}
 	return out
+}
+
+// struckFirst takes note of a group that met trouble, if it did for the first time.
+func (d *GroupDispatcher) struckFirst(first bool) {
+	if first && d.trouble.state == open {
+		d.limit.trouble()
+		d.trouble.struck++
+	}
 }
 
 // strike notes that a group met trouble, and returns how often it did with successes of others in between.
