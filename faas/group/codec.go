@@ -105,9 +105,6 @@ func (c *Codec) Decode(enc group.Encoding, g *core.Group, body []byte) (Answer, 
 		if answer.Encodings != 0 {
 			a.Encodings = answer.Encodings
 		}
-		if answer.Kind == group.Invalid && answer.ID == "" {
-			continue
-		}
 		if n, ok := c.match.Answered(answer.ID); ok {
 			a.Outcome.Items[n] = c.outcome(answer)
 		}

@@ -102,6 +102,7 @@ func TestAnswersAndTheirItems(t *testing.T) {
 		protocol.Answer{ID: id(0), Kind: protocol.Poison, Message: "a second one"},
 		protocol.Answer{ID: "7-5f3a-1-99", Kind: protocol.Result},
 		protocol.Answer{ID: "who?", Kind: protocol.Result},
+		protocol.Answer{Kind: protocol.Result}, // answers nothing
 		protocol.Answer{ID: id(2), Kind: protocol.Retry, Message: "ending"},
 		protocol.Answer{ID: id(3), Kind: protocol.RetryAfter, RetryAfterMillis: 1 << 60},
 		protocol.Answer{ID: id(4), Kind: protocol.Result, Data: []byte("nonsense")},
@@ -132,7 +133,7 @@ func TestAnswersAndTheirItems(t *testing.T) {
 		if items[5].Class != core.OutcomeOK || items[5].Response != nil {
 			t.Errorf("a missing item: %+v", items[5])
 		}
-		if got.Stray != (protocol.Stray{Doubled: 1, Older: 1, Unknown: 1}) || !got.Encodings.Has(protocol.Packed) {
+		if got.Stray != (protocol.Stray{Doubled: 1, Older: 1, Unknown: 2}) || !got.Encodings.Has(protocol.Packed) {
 			t.Errorf("stray %+v, announced %s", got.Stray, got.Encodings)
 		}
 	}
