@@ -136,7 +136,7 @@ func (t *Transport) outcome(g *core.Group) core.GroupOutcome {
 		return o
 	}
 	t.known.Store(0)
-	if payload, ok = t.encodeAs(protocol.JSON, g, payload[:0]); !ok {
+	if payload, ok = t.encodeAs(protocol.JSON, g, nil); !ok { // not in the room of the first: its connection may still write that
 		return o
 	}
 	if o = t.invoke(g, protocol.JSON, payload); o.Class == core.GroupFailed {
