@@ -80,11 +80,10 @@ func (e *Endpoint) Forget(g core.Generation) {
 	e.processLocked()
 }
 
-// Close closes the transport and waits for all goroutines. Invocations without a result get none.
+// Close waits for who is at work, closes the transport and waits for its goroutines. Invocations without a result get none.
 func (e *Endpoint) Close() {
 	e.close()
 	e.single.transport.Close()
-	e.tasks.Wait()
 }
 
 func (e *Endpoint) answered(results []core.Result) {

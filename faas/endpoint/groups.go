@@ -54,11 +54,10 @@ func (e *Groups) Forget(g core.Generation) {
 	e.processLocked()
 }
 
-// Close closes the transport and waits for all goroutines. Invocations without a result get none.
+// Close waits for who is at work, closes the transport and waits for its goroutines. Invocations without a result get none.
 func (e *Groups) Close() {
 	e.close()
 	e.grouped.transport.Close()
-	e.tasks.Wait()
 }
 
 func (e *Groups) answered(results []GroupResult) {

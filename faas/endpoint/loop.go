@@ -28,7 +28,7 @@ type machine[E any] interface {
 type loop[E any] struct {
 	machine machine[E]
 	now     func() core.Millis
-	tasks   sync.WaitGroup // drains in goroutines of their own, and ticks
+	tasks   sync.WaitGroup // who processes events, and ticks
 
 	mu     sync.Mutex // not held while events are processed
 	events []E
@@ -48,15 +48,16 @@ func (l *loop[E]) processLocked() {
 		return
 	}
 	l.busy = true
+	l.tasks.Add(1)
 	for range maxRounds {
 		if l.roundLocked(); len(l.events) == 0 || l.closed {
 			l.busy = false
 			l.mu.Unlock()
+			l.tasks.Done()
 			return
 		}
 	}
-	l.tasks.Add(1)
-	go l.drain()
+	go l.drain() // it is the task from now on
 	l.mu.Unlock()
 }
 
@@ -135,15 +136,16 @@ func (l *loop[E]) idle() bool {
 	return !l.busy && len(l.events) == 0 && l.stats.Queued == 0 && l.stats.Flying == 0
 }
 
-// close drops what has not been processed and stops the timer; wait ends it.
+// close drops what has not been processed, stops the timer, and waits for whoever is at the machine.
 func (l *loop[E]) close() {
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	l.closed = true
 	l.events = nil
 	if l.timer != nil {
 		l.timer.Stop()
 	}
+	l.mu.Unlock()
+	l.tasks.Wait()
 }
 
 // Stats is what metrics show of an endpoint.
