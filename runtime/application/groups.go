@@ -69,10 +69,16 @@ func groupsOf(g *module.Group, retry core.Retry) core.GroupDispatcherConfig {
 	}
 }
 
+// atMost is size, and for what is larger than a group should be the size of a whole one: it travels alone, and whether it can be sent,
+// its transport and the endpoint know.
+func atMost(group int, size func(*core.Invocation) int) func(*core.Invocation) int {
+	return func(inv *core.Invocation) int { return min(size(inv), group) }
+}
+
 // cloudEventsEndpoint is one whose servers may take groups over HTTP.
 func (b *builder) cloudEventsEndpoint(e *module.Endpoint, retry core.Retry) opener {
 	o := newGroupOptions(e, retry)
-	o.groups.StartItems, o.groups.Size = 1, cloudevents.Size
+	o.groups.StartItems, o.groups.Size = 1, atMost(o.groups.MaxBytes, cloudevents.Size)
 	if size := e.Transport.PoolSize; size > 0 {
 		o.groups.Concurrency = min(o.groups.Concurrency, size)
 	}

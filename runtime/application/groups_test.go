@@ -2,6 +2,7 @@ package application
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net/http/httptest"
 	"strings"
 	"sync"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/stateway/stateway/faas/endpoint"
+	"github.com/stateway/stateway/internal/lambdaemu"
 	stateway "github.com/stateway/stateway/lambda-sdk"
 	"github.com/stateway/stateway/runtime/core"
 	"github.com/stateway/stateway/runtime/module"
@@ -136,4 +138,69 @@ spec:
 		got.Ramp != 3 || got.RampEvery != 2000 || got.Retry.Initial != 5 {
 		t.Errorf("%+v", got)
 	}
+}
+
+// What is larger than a group should be travels alone. Only Lambda says how large a request may be.
+func TestLargeInvocationsTravelAlone(t *testing.T) {
+	app := stateway.New()
+	for _, name := range []stateway.FunctionType{"test/a", "pay/card"} {
+		app.Function(name, func(*stateway.Context, stateway.Message) error { return nil })
+	}
+	server := httptest.NewServer(app)
+	defer server.Close()
+	emu, err := lambdaemu.New(lambdaemu.Config{Functions: []lambdaemu.Function{{Name: "f", Handler: app.Lambda().Invoke}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer emu.Close()
+	aws := httptest.NewServer(emu)
+	defer aws.Close()
+	modules := map[core.FunctionType]string{
+		"test/a": strings.ReplaceAll(groupCases(server.URL)["many"], "maxItems: 10", "maxBytes: 2000"),
+		"pay/card": fmt.Sprintf(`
+kind: io.stateway.endpoints.v1/lambda
+spec:
+  functions: pay/card
+  function: f
+  group: {maxBytes: 2000}
+  requestMaxBytes: 50000
+  awsRegion: {type: custom-endpoint, id: us-east-1, endpoint: %q}
+  awsCredentials: {type: basic, accessKeyId: AK, secretAccessKey: SK}
+`, aws.URL),
+	}
+	for to, text := range modules {
+		c, results := opened(t, text)
+		for _, size := range []int{10_000, 100_000} {
+			noise := make([]byte, size)
+			_, _ = rand.NewChaCha8([32]byte{1}).Read(noise)
+			arg, err := stateway.Bytes.Of(noise).AppendTypedValue(nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.Submit([]*core.Invocation{{Attempt: 1, Target: core.Address{Type: to, ID: "x"}, Messages: []*core.Message{{Arg: arg}}}})
+			o := (<-results).Outcome
+			switch fits := to == "test/a" || size == 10_000; {
+			case fits && o.Class != core.OutcomeOK:
+				t.Errorf("%s, %d bytes: %+v", to, size, o)
+			case !fits && (!o.Final || !strings.Contains(o.Reason, "a payload has at most 50000")):
+				t.Errorf("%s, %d bytes: %+v", to, size, o)
+			}
+		}
+		c.Close()
+	}
+}
+
+// opened opens the only endpoint of a module.
+func opened(t *testing.T, text string) (node.Caller, chan core.Result) {
+	t.Helper()
+	parts, err := Parts(parse(t, module.Options{Embedded: true}, text), Options{Workers: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	env, results := callerEnv()
+	c, err := parts.Endpoints[0].Open(env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c, results
 }

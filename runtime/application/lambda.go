@@ -20,10 +20,10 @@ func (b *builder) lambdaEndpoint(e *module.Endpoint, retry core.Retry) opener {
 	client := &lambdaClient{options: b.awsOptions(f.Region, f.RegionID(), f.Credentials, f.Connections)}
 	o := newGroupOptions(e, retry)
 	asker := group.Asker{Source: group.Source(core.ApplicationID{}), Call: e.Transport.Call} // all sources have the same length
-	o.groups.Size = lambda.Size(asker)
 	if o.groups.MaxBytes == f.RequestMaxBytes {
 		o.groups.MaxBytes = lambda.GroupBytes(f.RequestMaxBytes)
 	}
+	o.groups.Size = atMost(o.groups.MaxBytes, lambda.Size(asker))
 	resolve := func(name string) (string, error) {
 		function, qualifier, err := f.Function.Resolve(name)
 		if qualifier != "" {
