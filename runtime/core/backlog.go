@@ -11,26 +11,28 @@ const (
 
 // scanBacklog goes on with the round, a few Addresses at a time, or begins another.
 func (w *Worker) scanBacklog() {
-	if w.scanShard == len(w.owned) && !w.scanAgain() {
-		return
+	for w.scanShard < len(w.owned) || w.scanAgain() {
+		if w.loads.all > backlogReady || w.overBudget() || !w.scanWanted(backlogReady) || w.scanShards() {
+			return
+		}
+		w.endRound()
 	}
-	if w.loads.all > backlogReady || w.overBudget() || !w.scanWanted(backlogReady) {
-		return
-	}
-	for w.scanShard < len(w.owned) {
+}
+
+// scanShards reads on. It says no when the round is over.
+func (w *Worker) scanShards() bool {
+	for ; w.scanShard < len(w.owned); w.scanShard++ {
 		sh := w.owned[w.scanShard]
 		switch {
 		case sh.scanned:
-			w.scanShard++
 			continue
-		case !sh.restored || sh.scanning:
-			return
+		case sh.restored && !sh.scanning:
+			sh.scanning = true
+			w.emit(ReadBacklog{Shard: sh.id, After: sh.backlog, Limit: backlogRead})
 		}
-		sh.scanning = true
-		w.emit(ReadBacklog{Shard: sh.id, After: sh.backlog, Limit: backlogRead})
-		return
+		return true
 	}
-	w.endRound()
+	return false
 }
 
 // scanWanted reports whether an endpoint with messages in the stores has fewer ready Addresses than that.
@@ -101,5 +103,6 @@ func (w *Worker) forgetStored(in *instance) {
 		ep.absent, ep.skipped = true, true
 	}
 	w.absentBytes += in.disk.bytes
+	w.forgot = true
 	in.shard.forget(in)
 }

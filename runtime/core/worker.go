@@ -53,9 +53,10 @@ type Worker struct {
 	credits      credits
 	emissions    emissions
 
-	unrestored     int // shards whose stores do not answer reads yet
-	outletsReading int // outlets whose stored records are still read
-	scanShard      int // of owned, whose backlog is looked for; all of them when a round is over
+	unrestored     int  // shards whose stores do not answer reads yet
+	outletsReading int  // outlets whose stored records are still read
+	forgot         bool // in this step, Addresses with messages in the store
+	scanShard      int  // of owned, whose backlog is looked for; all of them when a round is over
 	alarm          Millis
 	timerAlarm     Millis
 	timersMoved    bool
@@ -169,6 +170,10 @@ func (w *Worker) Step(ev Event, out []Effect) []Effect {
 	w.relieve()
 	w.sweep()
 	w.evict(0)
+	if w.forgot && !w.halting { // there may be no other event that looks for them
+		w.forgot = false
+		w.scanBacklog()
+	}
 	w.ask()
 	w.flush()
 	out, w.out = w.out, nil
