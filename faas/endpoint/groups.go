@@ -163,4 +163,7 @@ func (s *grouped) perform(window int) {
 	clear(s.sends)
 	clear(s.results)
 	s.effects, s.sends, s.results = s.effects[:0], s.sends[:0], s.results[:0]
+	if cap(s.effects) > roomKept {
+		s.effects, s.sends, s.results = nil, nil, nil
+	}
 }

@@ -73,4 +73,3 @@ func TestRouterKeepsWhatWasSubmitted(t *testing.T) {
 		r.Close()
 	})
 }
-
