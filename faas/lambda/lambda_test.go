@@ -307,7 +307,7 @@ func TestBudgets(t *testing.T) {
 	w := start(t, lambdaemu.Function{Timeout: time.Minute, Handler: func(context.Context, []byte) ([]byte, error) {
 		<-release
 		return []byte("[]"), nil
-	}}, nil, func(c *lambda.Config) { c.Way = 30 * time.Millisecond })
+	}}, nil, func(c *lambda.Config) { c.Way = 500 * time.Millisecond }) // for a slow machine to send it
 	defer close(release)
 	inv := call(t, "echo", nil)
 	inv.Budget = 20
