@@ -48,6 +48,9 @@ func (f LambdaFunction) PerFunction() bool { return strings.Contains(f.text, nam
 // makes nothing that AWS would take, which for a wildcard endpoint shows only here.
 func (f LambdaFunction) Resolve(functionName string) (function, qualifier string, err error) {
 	text := strings.ReplaceAll(f.text, namePlaceholder, functionName)
+	if f.PerFunction() && strings.ContainsAny(functionName, ":$") { // it comes with messages, and chooses no account, region or version
+		return "", "", fmt.Errorf("%q: a function's name in it holds neither : nor $", text)
+	}
 	m := lambdaFunction.FindStringSubmatchIndex(text)
 	if m == nil {
 		return "", "", fmt.Errorf("%q is neither the name nor the ARN of a Lambda function", text)
