@@ -13,6 +13,7 @@ type Group struct {
 	waited Millis // as GroupOutcome.Waited
 	whole  bool   // it is tried as it is, or in halves, and takes no fresh items
 	due    Millis // when it is tried again, while it waits
+	asked  Millis // before which it must not be, not even as a probe
 	order  uint64 // of those due at the same time
 }
 

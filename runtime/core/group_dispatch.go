@@ -317,6 +317,9 @@ func (d *GroupDispatcher) wantedWake() Millis {
 	case resting:
 		return d.trouble.until
 	case probing:
+		if d.trouble.probing < d.cfg.Probes && len(d.waiting) > 0 && d.waiting[0].asked > d.now {
+			return d.waiting[0].asked
+		}
 		return 0
 	}
 	if len(d.waiting) > 0 && d.waiting[0].due > d.now {

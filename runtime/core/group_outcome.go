@@ -36,7 +36,7 @@ func (d *GroupDispatcher) onDone(g *Group, o *GroupOutcome, out []GroupEffect) [
 	case o.Class == GroupTrouble:
 		return d.onTrouble(g, o, out)
 	case o.Class == GroupTooLarge && len(g.Items) > 1:
-		d.halve(g)
+		d.halve(g, 0)
 		return out
 	case o.Class == GroupTooLarge:
 		return d.deliver(g, 0, &Outcome{Class: OutcomeFailed, Reason: o.Reason, Final: true}, out)
@@ -134,7 +134,7 @@ func (d *GroupDispatcher) onMissing(g *Group, i int, out []GroupEffect) []GroupE
 	if planted == groupAnsweredAgain {
 		i = 0
 	}
-	d.keep(d.group(g.Items[i:i+1:i+1], true), 0)
+	d.keep(d.group(g.Items[i:i+1:i+1], true), 0, 0)
 	return out
 }
 
@@ -147,7 +147,7 @@ func (d *GroupDispatcher) itemAgain(g *Group, i int, o *Outcome, out []GroupEffe
 	if d.strike(one) >= maxStrikes {
 		return d.deliver(g, i, &Outcome{Class: OutcomeFailed, Reason: strikesReason(o.Reason)}, out)
 	}
-	d.keep(one, max(d.pause(one.tries), min(o.RetryAfter, maxRetryAfter)))
+	d.keep(one, d.pause(one.tries), o.RetryAfter)
 	return out
 }
 
@@ -158,7 +158,7 @@ func (d *GroupDispatcher) onItemFailed(g *Group, i int, o *Outcome, out []GroupE
 		one := d.group(g.Items[i:i+1:i+1], true)
 		one.flight = g.flight
 		one.tries++
-		d.keep(one, max(d.pause(one.tries), min(o.RetryAfter, maxRetryAfter)))
+		d.keep(one, d.pause(one.tries), o.RetryAfter)
 		d.rest(g, o.RetryAfter)
 		return out
 	}
@@ -179,7 +179,7 @@ func (d *GroupDispatcher) onGroupFailed(g *Group, o *GroupOutcome, out []GroupEf
 	}
 	if d.trouble.broken {
 		g.tries++
-		d.keep(g, d.pause(g.tries))
+		d.keep(g, d.pause(g.tries), o.RetryAfter)
 		d.rest(g, o.RetryAfter)
 		return out
 	}
@@ -189,7 +189,7 @@ func (d *GroupDispatcher) onGroupFailed(g *Group, o *GroupOutcome, out []GroupEf
 		}
 		return out
 	}
-	d.halve(g)
+	d.halve(g, 0)
 	return out
 }
 
@@ -200,14 +200,14 @@ func (d *GroupDispatcher) noteFailure(a Address) {
 	t.broken = t.broken || (t.failures >= failStreak && distinct(t.failed[:], failAddresses) >= failAddresses)
 }
 
-// halve sends a group again in two halves, as soon as there are slots.
-func (d *GroupDispatcher) halve(g *Group) {
+// halve sends a group again in two halves, as soon as there are slots and what was asked for has passed.
+func (d *GroupDispatcher) halve(g *Group, asked Millis) {
 	d.stats.Splits++
 	n := (len(g.Items) + 1) / 2
 	for _, half := range [][]*Invocation{g.Items[:n:n], g.Items[n:]} {
 		h := d.group(half, true)
 		h.flight = g.flight
-		d.keep(h, 0)
+		d.keep(h, 0, asked)
 	}
 }
 
@@ -223,9 +223,9 @@ func (d *GroupDispatcher) onTrouble(g *Group, o *GroupOutcome, out []GroupEffect
 		return d.deliver(g, 0, &Outcome{Class: OutcomeFailed, Reason: strikesReason(o.Reason)}, out)
 	case strikes > 1 && strikes%3 == 0 && len(g.Items) > 1 && !o.Throttled:
 		g.silent = 0
-		d.halve(g)
+		d.halve(g, o.RetryAfter)
 	default:
-		d.keep(g, max(d.pause(g.tries), min(o.RetryAfter, maxRetryAfter)))
+		d.keep(g, d.pause(g.tries), o.RetryAfter)
 	}
 	d.struckFirst(first)
 	if d.trouble.struck >= manyTroubles || g.silent >= troubledAlone || d.trouble.state != open {
@@ -254,15 +254,17 @@ func (d *GroupDispatcher) strike(g *Group) int {
 	return g.strikes
 }
 
-// keep queues what is to be sent again, after a pause if that is not zero. What is given up goes.
-func (d *GroupDispatcher) keep(g *Group, pause Millis) {
-	g.whole = true
+// keep queues what is to be sent again, after a pause if that is not zero, and after what was asked for, also as a probe. What is given
+// up goes.
+func (d *GroupDispatcher) keep(g *Group, pause, asked Millis) {
+	asked = min(asked, maxRetryAfter)
+	g.whole, g.asked = true, d.now+asked
 	if d.generation > 0 {
 		if kept := d.young([]*Group{g}); len(kept) == 0 {
 			return
 		}
 	}
-	if pause == 0 {
+	if pause = max(pause, asked); pause == 0 {
 		d.sendAgain(g)
 		return
 	}
@@ -295,7 +297,7 @@ func (d *GroupDispatcher) rest(g *Group, retryAfter Millis) {
 // pickProbe takes one item to find out whether the trouble is over: from what was struck and from what is fresh in turn, so that a few
 // poison messages cannot make a healthy endpoint look ill for ever.
 func (d *GroupDispatcher) pickProbe(out *[]GroupEffect) *Group {
-	struck := len(d.again)+len(d.waiting) > 0
+	struck := len(d.again) > 0 || len(d.waiting) > 0 && d.waiting[0].asked <= d.now
 	if struck && d.fresh.len() > 0 {
 		d.trouble.fromFresh = !d.trouble.fromFresh
 		struck = d.trouble.fromFresh
@@ -321,7 +323,7 @@ func (d *GroupDispatcher) pickProbe(out *[]GroupEffect) *Group {
 	}
 	one, rest := d.group(g.Items[:1:1], true), d.group(g.Items[1:], true)
 	one.flight, rest.flight = g.flight, g.flight
-	rest.due, rest.order = g.due, g.order
+	rest.due, rest.asked, rest.order = g.due, g.asked, g.order
 	d.heldup += len(rest.Items)
 	d.waiting.push(rest)
 	return one

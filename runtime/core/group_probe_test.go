@@ -28,3 +28,32 @@ func TestGroupProbeThatAsksForLater(t *testing.T) {
 	r.run(60_000)
 	r.allOK()
 }
+
+// An item is not tried before its time as a probe either; when there is nothing else to probe with, its time is waited for.
+func TestGroupProbesWaitForWhatAsksForLater(t *testing.T) {
+	r := newGroupRig(t, GroupDispatcherConfig{Retry: Retry{Initial: 10, Max: 20}})
+	began, tried := r.now, []Millis{}
+	r.serve = func(g *Group) (GroupOutcome, Millis) {
+		o := allWell(g)
+		for i, inv := range g.Items {
+			if inv.Target.ID != "0" {
+				continue
+			}
+			if tried = append(tried, r.now-began); len(tried) == 1 {
+				o.Items[i] = Outcome{Class: OutcomeTrouble, RetryAfter: 30_000}
+			}
+		}
+		if r.now > began && r.now < began+1000 {
+			o = GroupOutcome{Class: GroupTrouble, Reason: "503"}
+		}
+		return o, 5
+	}
+	r.submitMany(3)
+	r.run(6)
+	r.submit(groupItem(10))
+	r.run(60_000)
+	r.allOK()
+	if len(tried) != 2 || tried[1] < 30_000 || tried[1] > 31_000 {
+		t.Errorf("an item that asked for 30 s was tried after %d ms; %+v", tried, r.d.Stats())
+	}
+}

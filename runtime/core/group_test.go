@@ -469,7 +469,7 @@ func TestGroupDispatcherAnything(t *testing.T) {
 					case 0:
 						o.Items[i] = Outcome{}
 					case 1:
-						o.Items[i] = Outcome{Class: OutcomeTrouble}
+						o.Items[i] = Outcome{Class: OutcomeTrouble, RetryAfter: took * 5}
 					case 2:
 						o.Items[i] = Outcome{Class: OutcomeFailed}
 					}

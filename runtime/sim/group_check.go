@@ -9,6 +9,7 @@ import "github.com/stateway/stateway/runtime/core"
 //  3. Every item that was answered well is delivered at once.
 //  4. Groups have the size that was asked for, and are as many; what a group lost is sought in halves, what an answer lacked alone.
 //  5. Fresh items go in order.
+//  6. What is to be tried later is not tried before.
 type groupCheck struct {
 	e         *grouped
 	now       core.Millis
@@ -32,6 +33,7 @@ type item struct {
 	response *core.Response // of its answer
 	failed   bool           // by itself
 	troubles int
+	asked    core.Millis // not to be sent before
 }
 
 // strikes are how many troubles of its own an Address has before they count as its failure.
@@ -72,6 +74,7 @@ func (c *groupCheck) done(g *core.Group, o *core.GroupOutcome) {
 		case o.Class == core.GroupTrouble || answer.Class == core.OutcomeTrouble:
 			it.troubles++
 			it.only(answered)
+			it.asked = c.now + max(o.RetryAfter, answer.RetryAfter)
 		case answered && answer.Class == core.OutcomeFailed:
 			it.failed = true
 		case answered && answer.Response != nil:
@@ -144,6 +147,8 @@ func (c *groupCheck) sent(g *core.Group) {
 			c.fail(inv, "is sent, which is under way")
 		case inv.Try.Generation < c.forgotten:
 			c.fail(inv, "is sent, which was given up")
+		case c.now < it.asked:
+			c.fail(inv, "is sent %d ms before it should be tried again", it.asked-c.now)
 		case it.atMost > 0 && len(g.Items) > it.atMost:
 			c.fail(inv, "travels with %d, at most %d", len(g.Items), it.atMost)
 		case most > 0 && len(g.Items) > most:
