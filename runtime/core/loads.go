@@ -10,8 +10,11 @@ type loads struct {
 	beyond  int64           // bytes read beyond the budget since a store last took an overlay
 }
 
-// maxReading bounds reads under way, so that the first of them tell how large Addresses are.
+// maxReading bounds reads under way.
 const maxReading = 64
+
+// firstReads are under way before the first has told how large an Address is, about.
+const firstReads = 8
 
 // ask asks for the rows of as many Addresses as memory has room for.
 func (w *Worker) ask() {

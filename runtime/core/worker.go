@@ -136,6 +136,7 @@ func NewWorker(cfg WorkerConfig) (*Worker, error) {
 	for _, e := range cfg.App.Endpoints {
 		w.endpoints = append(w.endpoints, endpointState{Endpoint: e, limit: e.Window, absent: true})
 	}
+	w.loads.usual = w.cacheLimit() / firstReads
 	for i, e := range cfg.App.Egresses {
 		w.egresses = append(w.egresses, egressState{Egress: e})
 		w.egressIDs[e.Name] = EgressID(i) //nolint:gosec // a short list
