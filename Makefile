@@ -10,6 +10,7 @@ SEEDS ?= 1000
 PARTS ?=
 BENCH_FLAGS ?=
 DEMO_FLAGS ?=
+LAMBDA_DIR ?= bin/lambda-go
 
 MODULE  := github.com/stateway/stateway
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
@@ -103,6 +104,15 @@ example-shopping-cart: build ## run the shopping cart example
 .PHONY: example-billing
 example-billing: build ## run the billing example on a Kinesis of its own (needs node and npm)
 	go run ./examples/billing/demo -stateway bin/stateway $(DEMO_FLAGS)
+
+.PHONY: example-lambda-go
+example-lambda-go: build lambda-go ## run the Lambda example under stateway dev lambda (on a Mac with GOOS=darwin)
+	go run ./examples/lambda-go/demo -stateway bin/stateway -bootstrap $(LAMBDA_DIR)/bootstrap $(DEMO_FLAGS)
+
+.PHONY: lambda-go
+lambda-go: ## build the Lambda example's bootstrap into LAMBDA_DIR=bin/lambda-go, for GOARCH
+	@mkdir -p $(LAMBDA_DIR)
+	CGO_ENABLED=0 GOOS=$${GOOS:-linux} go build -trimpath -ldflags '-s -w' -tags lambda.norpc -o $(LAMBDA_DIR)/bootstrap ./examples/lambda-go
 
 .PHONY: generate
 generate: $(BUF) ## regenerate what is made from the .proto files
