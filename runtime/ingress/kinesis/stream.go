@@ -2,6 +2,7 @@ package kinesis
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -118,12 +119,36 @@ func (st *stream) openAt(ctx context.Context, g *Ingress, at time.Time) ([]strin
 	return ids, err
 }
 
-// pages lists shards page by page. A page that is throttled or lost is asked for again a few times; a token that expired
-// begins the list anew, so that each is called for the pages of one list only.
+// pages lists shards and calls each for those of one whole list. A list whose token expired, or whose stream was busy for a
+// moment, is begun anew; its pages are not mixed with those of another.
 func (st *stream) pages(ctx context.Context, g *Ingress, filter *types.ShardFilter, each func(types.Shard) error) (time.Time, error) {
+	for n := 1; ; n++ {
+		all, now, err := st.allPages(ctx, g, filter)
+		var expired *types.ExpiredNextTokenException
+		var busy *types.ResourceInUseException
+		anew := errors.As(err, &expired) || errors.As(err, &busy)
+		switch {
+		case anew && n < tries:
+			if !sleep(ctx, g.backoff.Delay(n)) {
+				return time.Time{}, ctx.Err()
+			}
+			continue
+		case err != nil:
+			return time.Time{}, err
+		}
+		for _, s := range all {
+			if err := each(s); err != nil {
+				return time.Time{}, err
+			}
+		}
+		return now, nil
+	}
+}
+
+// allPages lists shards page by page. A page that is throttled or lost is asked for again a few times.
+func (st *stream) allPages(ctx context.Context, g *Ingress, filter *types.ShardFilter) (all []types.Shard, now time.Time, err error) {
 	in := &kinesis.ListShardsInput{ShardFilter: filter}
 	in.StreamName, in.StreamARN = st.ref()
-	var all []types.Shard
 	for {
 		var out *kinesis.ListShardsOutput
 		err := g.try(ctx, st, "", "ListShards", func(ctx context.Context) (err error) {
@@ -131,25 +156,20 @@ func (st *stream) pages(ctx context.Context, g *Ingress, filter *types.ShardFilt
 			return err
 		})
 		if err != nil {
-			return time.Time{}, err
+			return nil, time.Time{}, err
 		}
 		all = append(all, out.Shards...)
 		if len(all) > maxShards {
-			return time.Time{}, fmt.Errorf("it lists more than %d shards", maxShards)
+			return nil, time.Time{}, fmt.Errorf("it lists more than %d shards", maxShards)
 		}
 		if aws.ToString(out.NextToken) != "" {
 			in = &kinesis.ListShardsInput{NextToken: out.NextToken}
 			continue
 		}
-		for _, s := range all {
-			if err := each(s); err != nil {
-				return time.Time{}, err
-			}
-		}
 		if now, ok := middleware.GetServerTime(out.ResultMetadata); ok {
-			return now, nil
+			return all, now, nil
 		}
-		return g.opts.Now(), nil
+		return all, g.opts.Now(), nil
 	}
 }
 

@@ -128,7 +128,7 @@ func (t *tree) first(start Start) ([]ingress.Partition, error) {
 	root := t.isRoot
 	switch start.Kind {
 	case Latest:
-		root = func(s Shard) bool { return s.Open }
+		root = t.isOpenRoot
 	case Earliest:
 		at = Position{Kind: Horizon}
 	case Date:
@@ -163,6 +163,25 @@ func (t *tree) isRoot(s Shard) bool {
 		_, listed := t.listed[p]
 		return listed
 	})
+}
+
+// isOpenRoot reports whether s is open and no shard it comes from is listed as open, as in a list of several pages between two of
+// which that one was split: it is read to its end first.
+func (t *tree) isOpenRoot(s Shard) bool {
+	visited := map[string]bool{s.ID: true}
+	for todo := s.parents(); len(todo) > 0; {
+		p := t.listed[todo[len(todo)-1]]
+		todo = todo[:len(todo)-1]
+		if visited[p.ID] {
+			continue
+		}
+		if p.Open {
+			return false
+		}
+		visited[p.ID] = true
+		todo = append(todo, p.parents()...)
+	}
+	return s.Open
 }
 
 // covers reports whether s was open at the start, and no parent of it: one that ended at that very moment comes first.

@@ -60,6 +60,9 @@ func TestFirstStart(t *testing.T) {
 		want         string
 	}{
 		{"latest: open shards from now on", "ax b<a c<a dx", Start{Time: 5}, "b:time5 c:time5"},
+		{"latest: a shard that was split between two pages of the list comes first", "a b<a c<a d", Start{Time: 5}, "a:time5 d:time5"},
+		{"latest: shards that were merged between two pages come first", "a b c<a+b", Start{Time: 5}, "a:time5 b:time5"},
+		{"latest: a grandchild of a shard that is listed as open", "a bx<a c<b d<b", Start{Time: 5}, "a:time5"},
 		{"earliest: the oldest that are listed", "ax b<a c<a d<gone", Start{Kind: Earliest}, "a:oldest d:oldest"},
 		{"earliest after a merge", "ax bx c<a+b", Start{Kind: Earliest}, "a:oldest b:oldest"},
 		{"earliest: one parent of a merge is gone", "bx c<a+b", Start{Kind: Earliest}, "b:oldest"},
