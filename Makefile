@@ -27,6 +27,7 @@ BIN       := $(STATEWAY_TOOLS)/bin
 LINTER    := $(BIN)/golangci-lint-$(call pinned,github.com/golangci/golangci-lint/v2,tools/golangci-lint/go.mod)-$(GOVERSION)
 GOFUMPT   := $(BIN)/gofumpt-$(call pinned,mvdan.cc/gofumpt,tools/go.mod)-$(GOVERSION)
 VERSITYGW := $(BIN)/versitygw-$(call pinned,github.com/versity/versitygw,tools/versitygw/go.mod)-$(GOVERSION)
+QUEUEPROXY := $(BIN)/queue-proxy-$(call pinned,knative.dev/serving,tools/queue-proxy/go.mod)-$(GOVERSION)
 BUF       := $(BIN)/buf-$(call pinned,github.com/bufbuild/buf,tools/go.mod)-$(GOVERSION)
 
 GOFILES = find . -name '*.go' ! -name '*.pb.go' ! -path './.*' ! -path '*/node_modules/*' ! -path '*/target/*'
@@ -144,10 +145,13 @@ fmt: $(GOFUMPT) ## format all Go files
 	@$(GOFILES) -exec $(GOFUMPT) -w {} +
 
 .PHONY: tools
-tools: $(LINTER) $(GOFUMPT) $(BUF) $(VERSITYGW) ## build the development tools
+tools: $(LINTER) $(GOFUMPT) $(BUF) $(VERSITYGW) $(QUEUEPROXY) ## build the development tools
 
 .PHONY: versitygw
 versitygw: $(VERSITYGW) ## build the S3 server that tests start
+
+.PHONY: queue-proxy
+queue-proxy: $(QUEUEPROXY) ## build Knative's queue-proxy, which tests start
 
 .PHONY: clean
 clean: ## remove what was built (the tools stay)
@@ -168,3 +172,7 @@ $(BUF): tools/go.mod
 $(VERSITYGW): tools/versitygw/go.mod
 	@echo "building $(@F), once (about two minutes)"; mkdir -p $(BIN)
 	@cd tools/versitygw && go build -o $@ github.com/versity/versitygw/cmd/versitygw && touch $@
+
+$(QUEUEPROXY): tools/queue-proxy/go.mod
+	@echo "building $(@F), once (about a minute)"; mkdir -p $(BIN)
+	@cd tools/queue-proxy && go build -o $@ knative.dev/serving/cmd/queue && touch $@

@@ -23,6 +23,9 @@ type Spec struct {
 	Env  []string // KEY=value, added to the caller's environment
 	// Output gets a copy of everything that the process writes; nil means only the tail is kept.
 	Output io.Writer
+
+	attributes *syscall.SysProcAttr // nil means a process group of its own
+	files      []*os.File           // that the process inherits, from number 3 on
 }
 
 // Process is a running or ended process.
@@ -41,7 +44,10 @@ func Start(spec Spec) (*Process, error) {
 	p.cmd.Dir = spec.Dir
 	p.cmd.Env = append(os.Environ(), spec.Env...)
 	p.cmd.Stdout, p.cmd.Stderr = p.output, p.output
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	p.cmd.SysProcAttr, p.cmd.ExtraFiles = spec.attributes, spec.files
+	if spec.attributes == nil {
+		p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	}
 	p.cmd.WaitDelay = 2 * time.Second
 	if err := p.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", spec.Name, err)

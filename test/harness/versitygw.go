@@ -1,17 +1,12 @@
 package harness
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"regexp"
-	"runtime"
-	"syscall"
 	"testing"
 	"time"
 
@@ -47,7 +42,7 @@ func Versitygw(tb testing.TB, buckets ...string) *VersitygwServer {
 
 // StartVersitygw starts an S3 server in folder dir, which must be empty, with these buckets, and waits until it answers.
 func StartVersitygw(ctx context.Context, dir string, buckets ...string) (*VersitygwServer, error) {
-	path, err := buildVersitygw(ctx)
+	path, err := versitygw.build(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -124,66 +119,4 @@ func (s *VersitygwServer) URL(bucket, prefix string) string {
 	return fmt.Sprintf("s3://%s/%s?endpoint=%s&pathStyle=true&fileBacked=true", bucket, prefix, s.Endpoint)
 }
 
-const versitygw = "github.com/versity/versitygw"
-
-// buildVersitygw builds the program unless that was done, and returns its path. Of several processes one builds, and the others wait.
-func buildVersitygw(ctx context.Context) (string, error) {
-	root, err := Root()
-	if err != nil {
-		return "", err
-	}
-	tools, err := Tools()
-	if err != nil {
-		return "", err
-	}
-	module := filepath.Join(root, "tools", "versitygw")
-	version, err := pinnedVersion(filepath.Join(module, "go.mod"), versitygw)
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(tools, "bin", "versitygw-"+version+"-"+runtime.Version())
-	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
-		return "", err
-	}
-	unlock, err := lockFile(path + ".lock")
-	if err != nil {
-		return "", err
-	}
-	defer unlock()
-	if _, err := os.Stat(path); err == nil {
-		return path, nil
-	}
-	fresh := path + ".new"
-	cmd := exec.CommandContext(ctx, "go", "build", "-o", fresh, versitygw+"/cmd/versitygw")
-	cmd.Dir = module
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("go build %s in %s: %w\n%s", versitygw, module, err, out)
-	}
-	return path, os.Rename(fresh, path)
-}
-
-// pinnedVersion is the version of a module that a go.mod requires.
-func pinnedVersion(goMod, module string) (string, error) {
-	text, err := os.ReadFile(goMod)
-	if err != nil {
-		return "", err
-	}
-	m := regexp.MustCompile(`(?m)^\s*(?:require )?` + regexp.QuoteMeta(module) + ` (v\S+)`).FindSubmatch(text)
-	if m == nil {
-		return "", fmt.Errorf("%s requires no version of %s", goMod, module)
-	}
-	return string(bytes.TrimSpace(m[1])), nil
-}
-
-// lockFile waits for the lock of a file, which the end of the process frees.
-func lockFile(path string) (unlock func(), err error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
-		_ = f.Close()
-		return nil, fmt.Errorf("lock %s: %w", path, err)
-	}
-	return func() { _ = f.Close() }, nil // which frees the lock
-}
+var versitygw = tool{name: "versitygw", module: "github.com/versity/versitygw", pkg: "cmd/versitygw"}
