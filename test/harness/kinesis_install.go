@@ -27,7 +27,7 @@ const kinesisTools = "tools/kinesis"
 // installKinesisServers installs what package-lock.json pins, unless that was done, and returns the folder of node_modules.
 func installKinesisServers(ctx context.Context) (string, error) {
 	i := installation{
-		name: "npm", program: "node", inputs: []string{"package.json", "package-lock.json"},
+		name: "kinesis/npm", program: "node", source: kinesisTools, inputs: []string{"package.json", "package-lock.json"},
 		probes:  [][]string{{"node", "--version"}, {"npm", "--version"}},
 		missing: MissingToolError{What: "node and npm", Remedy: "apt-get install nodejs npm"},
 	}
@@ -36,29 +36,12 @@ func installKinesisServers(ctx context.Context) (string, error) {
 	})
 }
 
-// installMicroburst installs what requirements.txt pins, unless that was done, and returns the folder of the virtual environment.
-func installMicroburst(ctx context.Context) (string, error) {
-	i := installation{
-		name: "python", program: "python3", inputs: []string{"requirements.txt"},
-		probes:  [][]string{{"python3", "-c", "import venv, ensurepip"}},
-		missing: MissingToolError{What: "python3 with venv", Remedy: "apt-get install python3-venv"},
-	}
-	return i.run(ctx, func(dir string) [][]string {
-		return [][]string{
-			{"python3", "-m", "venv", dir},
-			{
-				filepath.Join(dir, "bin", "python3"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
-				"-r", filepath.Join(dir, "requirements.txt"),
-			},
-		}
-	})
-}
-
 // installation is something that a package manager installs into a folder of its own below the folder of tools.
 type installation struct {
-	name    string
+	name    string     // its folder, without the hash of the inputs
 	program string     // that runs what is installed
-	inputs  []string   // files of kinesisTools that decide what is installed
+	source  string     // the inputs' folder, from the top of the repository
+	inputs  []string   // files that decide what is installed
 	probes  [][]string // commands that work if the toolchain is there
 	missing MissingToolError
 }
@@ -74,7 +57,7 @@ func (i installation) run(ctx context.Context, commands func(dir string) [][]str
 	if err != nil {
 		return "", err
 	}
-	dir := filepath.Join(tools, "kinesis", i.name+"-"+hash)
+	dir := filepath.Join(tools, filepath.FromSlash(i.name)+"-"+hash)
 	if err := os.MkdirAll(filepath.Dir(dir), 0o750); err != nil {
 		return "", err
 	}
@@ -100,7 +83,7 @@ func (i installation) run(ctx context.Context, commands func(dir string) [][]str
 	}
 	for _, c := range commands(dir) {
 		if out, err := exec.CommandContext(ctx, c[0], c[1:]...).CombinedOutput(); err != nil {
-			return "", fmt.Errorf("install %s, pinned in %s: %v: %w\n%s", i.name, kinesisTools, c, err, out)
+			return "", fmt.Errorf("install %s, pinned in %s: %v: %w\n%s", i.name, i.source, c, err, out)
 		}
 	}
 	return dir, os.WriteFile(done, nil, 0o600)
@@ -114,7 +97,7 @@ func (i installation) read() (map[string][]byte, string, error) {
 	}
 	texts, sum := map[string][]byte{}, sha256.New()
 	for _, name := range i.inputs {
-		text, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(kinesisTools), name))
+		text, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(i.source), name))
 		if err != nil {
 			return nil, "", err
 		}

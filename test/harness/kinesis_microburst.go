@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"path/filepath"
 	"strconv"
 	"testing"
 
@@ -52,7 +51,7 @@ func Microburst(tb testing.TB, upstream string) *MicroburstServer {
 // StartMicroburst starts a microburst and waits until it answers. The caller kills it. The error is a *MissingToolError if there is no
 // Python to install it with.
 func StartMicroburst(ctx context.Context, upstream string) (*MicroburstServer, error) {
-	dir, err := installMicroburst(ctx)
+	python, err := Python(ctx, "kinesis", kinesisTools)
 	if err != nil {
 		return nil, err
 	}
@@ -62,7 +61,7 @@ func StartMicroburst(ctx context.Context, upstream string) (*MicroburstServer, e
 	}
 	m := &MicroburstServer{Endpoint: "http://" + Loopback(port)}
 	m.Process, err = startServer(ctx, Spec{
-		Name: "microburst", Path: filepath.Join(dir, "bin", "python3"),
+		Name: "microburst", Path: python,
 		Args: []string{"-m", "microburst", "--upstream", upstream, "--host", "127.0.0.1", "--port", strconv.Itoa(port)},
 	}, m.Endpoint+"/_microburst/health", false)
 	return m, err
