@@ -1,6 +1,7 @@
 package node_test
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -9,6 +10,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/stateway/stateway/internal/lambdaemu"
 	stateway "github.com/stateway/stateway/lambda-sdk"
 	"github.com/stateway/stateway/protocol/group"
 	outside "github.com/stateway/stateway/runtime/egress/memory"
@@ -56,16 +58,61 @@ func (m *moody) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(rec.Body.Bytes())
 }
 
-// Functions in the process, behind HTTP, and in groups behind one address each message one another; every message counts exactly once,
-// while nodes are killed, answers are lost, and the functions' server is replaced by a version without groups and back.
-func TestMixedEndpoints(t *testing.T) {
-	server := &moody{app: tallyFunctions()}
-	s := httptest.NewServer(server)
-	defer s.Close()
-	embedded := stateway.New()
-	embedded.Function("test/late", increment, count)
-	y := &tally{records: 6000, out: outside.NewWorld(2), fast: outside.NewWorld(1)}
-	y.rig = newRig(t, embedded, fmt.Sprintf(`
+// ring are function types in four places; each passes what it gets on to the next, and the last one to the first.
+var ring = []stateway.FunctionType{"ring/knative", "ring/http", "ring/lambda", "ring/embedded"}
+
+const laps = 2 // that a record goes round the ring
+
+// passOn registers a function of the ring. A record of the generator is at its first stop; another message is the number of those before, negative.
+func passOn(app *stateway.App, here int) {
+	app.Function(ring[here], func(ctx *stateway.Context, msg stateway.Message) error {
+		v, err := stateway.Int64.Read(msg)
+		if err != nil {
+			return err
+		}
+		if stops := 1 - min(v, 0); stops < laps*int64(len(ring)) {
+			ctx.Send(ring[(here+1)%len(ring)].At(ctx.Self().ID), stateway.Int64.Of(-stops))
+		}
+		return increment(ctx, msg)
+	}, count)
+}
+
+// unreliable is Lambda with functions that fail now and then as it does, and as networks do.
+func unreliable(t *testing.T, app *stateway.App) (*lambdaemu.Emulator, string) {
+	t.Helper()
+	const often = 20
+	var runs atomic.Uint64
+	e, err := lambdaemu.New(lambdaemu.Config{
+		Functions: []lambdaemu.Function{{Name: "ring", Handler: func(ctx context.Context, payload []byte) ([]byte, error) {
+			if runs.Add(1)%often == 0 {
+				return nil, &lambdaemu.Exit{Reason: "exit status 3"}
+			}
+			return app.Lambda().Invoke(ctx, payload)
+		}}},
+		Fault: func(_ string, n uint64) lambdaemu.Fault {
+			return map[uint64]lambdaemu.Fault{
+				4:  {Status: http.StatusTooManyRequests, Code: "TooManyRequestsException", Reason: "ConcurrentInvocationLimitExceeded"},
+				8:  {Status: http.StatusBadGateway, Code: "EC2UnexpectedException"},
+				12: {Lose: true},
+				16: {Twice: true},
+			}[n%often]
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := httptest.NewServer(e)
+	t.Cleanup(func() {
+		s.CloseClientConnections()
+		s.Close()
+		e.Close()
+	})
+	return e, s.URL
+}
+
+// mixed is where the functions of TestMixedEndpoints are. It takes the URLs of the HTTP server and of Lambda, the number of records, and of the
+// ring the number of Addresses and of records.
+const mixed = `
 kind: io.stateway.endpoints.v1/knative
 spec:
   functions: test/*
@@ -79,16 +126,82 @@ spec:
   urlPathTemplate: %[1]s
   retry: {max: 100ms}
 ---
+kind: io.stateway.endpoints.v1/knative
+spec:
+  functions: ring/knative
+  urlPathTemplate: %[1]s
+  retry: {max: 100ms}
+---
+kind: io.statefun.endpoints.v2/http
+spec:
+  functions: ring/http
+  urlPathTemplate: %[1]s
+  retry: {max: 100ms}
+---
+kind: io.stateway.endpoints.v1/lambda
+spec:
+  functions: ring/lambda
+  function: ring
+  awsRegion: {type: custom-endpoint, id: us-east-1, endpoint: "%[2]s"}
+  awsCredentials: {type: basic, accessKeyId: any, secretAccessKey: any}
+  retry: {initial: 5ms, max: 100ms}
+---
 kind: io.stateway.generator.v1/ingress
 spec:
   id: test/in
   partitions: 3
   seed: 7
   ids: {prefix: u, count: 500}
-  count: %[2]d
+  count: %[3]d
   value: sequence
   targets: [test/counter]
-`, s.URL, y.records))
+---
+kind: io.stateway.generator.v1/ingress
+spec:
+  id: ring/in
+  partitions: 2
+  seed: 8
+  ids: {prefix: r, count: %[4]d}
+  count: %[5]d
+  value: sequence
+  targets: [ring/knative]
+`
+
+// wentRound waits until each record has gone round the ring, and checks that it was seen everywhere as often as it should be.
+func wentRound(x *running, records, ids int) {
+	x.t.Helper()
+	seen := func(f stateway.FunctionType) (sum int64) {
+		for i := range ids {
+			sum += x.number(string(f), fmt.Sprint("r", i), "count")
+		}
+		return sum
+	}
+	want := int64(records * laps)
+	for _, f := range ring {
+		x.eventually(fmt.Sprintf("%s has seen all", f), func() bool { return seen(f) >= want })
+	}
+	for _, f := range ring {
+		if got := seen(f); got != want {
+			x.t.Errorf("%s has seen %d, want %d", f, got, want)
+		}
+	}
+}
+
+// Functions in the process, behind HTTP, on Lambda, and in groups behind one address each message one another; every message counts exactly
+// once, while nodes are killed, answers are lost, and the functions' server is replaced by a version without groups and back.
+func TestMixedEndpoints(t *testing.T) {
+	const ringIDs, ringRecords = 50, 2500
+	outsideFunctions, embedded, onLambda := tallyFunctions(), stateway.New(), stateway.New()
+	embedded.Function("test/late", increment, count)
+	for i, app := range []*stateway.App{outsideFunctions, outsideFunctions, onLambda, embedded} {
+		passOn(app, i)
+	}
+	server := &moody{app: outsideFunctions}
+	s := httptest.NewServer(server)
+	defer s.Close()
+	emulator, lambda := unreliable(t, onLambda)
+	y := &tally{records: 6000, out: outside.NewWorld(2), fast: outside.NewWorld(1)}
+	y.rig = newRig(t, embedded, fmt.Sprintf(mixed, s.URL, lambda, y.records, ringIDs, ringRecords))
 	y.publishes("test/out", y.out)
 	y.emits("test/fast", y.fast)
 	items, tries := 0.0, 0.0
@@ -112,6 +225,10 @@ spec:
 	x := y.start().ready()
 	y.done(x)
 	y.verify(x)
+	wentRound(x, ringRecords, ringIDs)
+	if st := emulator.Stats("ring"); st.Errors == 0 {
+		t.Errorf("Lambda: %+v", st)
+	}
 	if plain, groups := server.asked[0].Load(), server.asked[1].Load(); plain == 0 || groups == 0 {
 		t.Errorf("%d plain requests and %d groups: there should be both", plain, groups)
 	}
