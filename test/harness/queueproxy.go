@@ -178,6 +178,7 @@ func (q *QueueProxy) probe(ctx context.Context) error {
 		return err
 	}
 	req.Header.Set("K-Network-Probe", "queue")
+	req.Header.Set("User-Agent", "kube-probe/1") // else it goes to the function server
 	resp, err := client.Do(req)
 	if err != nil {
 		return err
