@@ -6,6 +6,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
+	"slices"
 )
 
 const (
@@ -16,17 +18,19 @@ const (
 )
 
 var (
-	// ErrDamaged: the bytes begin like an aggregate, and are none. Every error of Decode wraps it.
+	// ErrDamaged: the bytes begin like an aggregate, and are none. Every error of Open wraps it.
 	ErrDamaged = errors.New("damaged KPL aggregate")
 	// ErrChecksum: the MD5 at the end is not that of the content. It wraps ErrDamaged. A plain record that begins with the magic
 	// by chance gives this error, too: the KCL hands such a record on as it is.
 	ErrChecksum = fmt.Errorf("%w: its MD5 is wrong", ErrDamaged)
 )
 
-// Record is one record of an aggregate. Its slices are parts of the bytes that were decoded.
+// Record is one record of an aggregate. Its slices are parts of the bytes that were opened.
 type Record struct {
 	// PartitionKey is as the producer wrote it; nothing says that it is UTF-8, or at most 256 characters.
 	PartitionKey []byte
+	// Key is the number of PartitionKey in the aggregate, below Aggregate.Keys: the same number is the same key.
+	Key int
 	// ExplicitHashKey is nil if the record has none.
 	ExplicitHashKey []byte
 	Data            []byte
@@ -37,94 +41,202 @@ func IsAggregate(data []byte) bool {
 	return len(data) >= Overhead && string(data[:len(magic)]) == magic
 }
 
-// Decode appends the records of an aggregate to out, in their order. aggregated is false, and nothing is appended, if data does
-// not begin like an aggregate: then it is a record itself. It is true with every error, and then nothing is appended either.
-// A record takes 72 bytes in out and at least 6 in data. It is safe for concurrent use.
-func Decode(data []byte, out []Record) (records []Record, aggregated bool, err error) {
+// Aggregate is an aggregate that is taken apart, record by record. The zero value is empty, and Open may be called again: memory is
+// used again, too. It belongs to one goroutine.
+type Aggregate struct {
+	body         []byte
+	keys, hashes []uint32 // where the fields of the tables' entries begin
+	records      int
+	at           int // of the next field
+}
+
+// Open looks at data, which must not change while records are taken out of it. It is false if data does not begin like an aggregate: then
+// it is a record itself. With every error it is true, and there are no records. All of the aggregate is checked now, so that a damaged
+// one gives none of its records. What that takes is 4 bytes for each entry of the tables, which has 2 at least in data.
+func (a *Aggregate) Open(data []byte) (aggregated bool, err error) {
+	*a = Aggregate{keys: a.keys[:0], hashes: a.hashes[:0]}
 	if !IsAggregate(data) {
-		return out, false, nil
+		return false, nil
 	}
 	body := data[len(magic) : len(data)-digestSize]
 	sum := md5.Sum(body) //nolint:gosec // see above
 	if !bytes.Equal(sum[:], data[len(data)-digestSize:]) {
-		return out, true, ErrChecksum
+		return true, ErrChecksum
 	}
-	var keyRoom, hashRoom [64][]byte // on the stack: most aggregates have few keys
-	keys, hashes, err := readTables(body, keyRoom[:0], hashRoom[:0])
-	if err != nil {
-		return out, true, err
+	if uint64(len(body)) > math.MaxUint32 {
+		return true, damaged("more than 4 GiB", 0)
 	}
-	grown, err := readRecords(body, tables{keys, hashes}, out)
-	if err != nil {
-		return out, true, err
+	if err := a.check(body); err != nil {
+		*a = Aggregate{keys: a.keys[:0], hashes: a.hashes[:0]}
+		return true, err
 	}
-	return grown, true, nil
+	a.body = body
+	return true, nil
 }
 
-// tables are what the records' indexes point into.
-type tables struct {
-	keys, hashes [][]byte
-}
-
-// readTables collects both tables, which may stand anywhere among the records. (It returns them rather than filling a tables, because
-// then they need not be on the heap.)
-func readTables(body []byte, keys, hashes [][]byte) (allKeys, allHashes [][]byte, err error) {
-	for at := 0; at < len(body); {
-		f, next, ok := nextField(body, at)
-		if !ok {
-			return nil, nil, damaged("cut short", at)
-		}
-		switch {
-		case f.num == 1 && f.wire == wireBytes:
-			keys = append(keys, f.bytes)
-		case f.num == 2 && f.wire == wireBytes:
-			hashes = append(hashes, f.bytes)
-		case f.num <= 3 && f.wire != wireBytes:
-			return nil, nil, damaged("a table or record that is no bytes", at)
-		}
-		at = next
+// Decode appends all records of an aggregate to out. It takes 80 bytes for a record that has 6 at least in data: whoever reads
+// strangers' aggregates takes them apart with an Aggregate. aggregated and the errors are those of Open.
+func Decode(data []byte, out []Record) (records []Record, aggregated bool, err error) {
+	var a Aggregate
+	if aggregated, err = a.Open(data); err != nil {
+		return out, aggregated, err
 	}
-	return keys, hashes, nil
+	for r, ok := a.Next(); ok; r, ok = a.Next() {
+		out = append(out, r)
+	}
+	return out, aggregated, nil
 }
 
-func readRecords(body []byte, t tables, out []Record) ([]Record, error) {
-	for at := 0; at < len(body); {
-		f, next, ok := nextField(body, at)
-		if !ok {
-			return out, damaged("cut short", at)
-		}
+// Len is how many records the aggregate has.
+func (a *Aggregate) Len() int { return a.records }
+
+// Keys is how many partition keys the aggregate has.
+func (a *Aggregate) Keys() int { return len(a.keys) }
+
+// Room is how many bytes of memory a takes beside the data.
+func (a *Aggregate) Room() int { return 4 * (cap(a.keys) + cap(a.hashes)) }
+
+// Next takes out the next record. It is false if there is none.
+func (a *Aggregate) Next() (Record, bool) {
+	for a.at < len(a.body) {
+		f, next, _ := nextField(a.body, a.at)
+		a.at = next
 		if f.num == 3 {
-			out = append(out, Record{})
-			if problem := t.readRecord(f.bytes, &out[len(out)-1]); problem != "" {
-				return out, damaged(problem, at)
-			}
+			return a.record(f.bytes), true
+		}
+	}
+	return Record{}, false
+}
+
+// record reads a record that was checked.
+func (a *Aggregate) record(b []byte) (r Record) {
+	if key, data, ok := usual(b); ok {
+		return Record{Key: int(key), PartitionKey: a.entry(a.keys[key]), Data: data} //nolint:gosec // checked: an index of keys
+	}
+	for at := 0; at < len(b); {
+		f, next, _ := nextField(b, at)
+		switch f.num {
+		case 1:
+			r.Key, r.PartitionKey = int(f.value), a.entry(a.keys[f.value]) //nolint:gosec // checked: an index of keys
+		case 2:
+			r.ExplicitHashKey = a.entry(a.hashes[f.value])
+		case 3:
+			r.Data = f.bytes
 		}
 		at = next
 	}
-	return out, nil
+	return r
 }
 
-// readRecord fills r and says what is wrong with it; "" if nothing.
-func (t tables) readRecord(b []byte, r *Record) (problem string) {
-	hasKey := false
+// usual reads a record that has a partition key and data, in this order, and nothing else: as nearly all have.
+func usual(b []byte) (key uint64, data []byte, ok bool) {
+	if len(b) < 4 || b[0] != 1<<3|wireVarint {
+		return 0, nil, false
+	}
+	key, at, ok := uvarint(b, 1)
+	if !ok || at >= len(b) || b[at] != 3<<3|wireBytes {
+		return 0, nil, false
+	}
+	size, at, ok := uvarint(b, at+1)
+	if !ok || size != uint64(len(b)-at) { //nolint:gosec // at is at most len(b)
+		return 0, nil, false
+	}
+	return key, b[at:], true
+}
+
+// entry is the entry of a table whose field begins there.
+func (a *Aggregate) entry(at uint32) []byte {
+	f, _, _ := nextField(a.body, int(at))
+	return f.bytes
+}
+
+const countedFrom = 1 << 20 // bytes of an aggregate from which its tables are made just as large as they must be
+
+// check goes through the body and notes where the entries of the tables are, which may stand anywhere among the records.
+func (a *Aggregate) check(body []byte) error {
+	if len(body) > countedFrom {
+		keys, hashes := countTables(body)
+		a.keys, a.hashes = slices.Grow(a.keys, keys), slices.Grow(a.hashes, hashes)
+	}
+	var key, hash largest
+	for at := 0; at < len(body); {
+		f, next, ok := nextField(body, at)
+		switch {
+		case !ok:
+			return damaged("cut short", at)
+		case f.num <= 3 && f.wire != wireBytes:
+			return damaged("a table or record that is no bytes", at)
+		case f.num == 1:
+			a.keys = append(a.keys, uint32(at)) //nolint:gosec // below 4 GiB
+		case f.num == 2:
+			a.hashes = append(a.hashes, uint32(at)) //nolint:gosec // below 4 GiB
+		case f.num == 3:
+			if problem := checkRecord(f.bytes, at, &key, &hash); problem != "" {
+				return damaged(problem, at)
+			}
+			a.records++
+		}
+		at = next
+	}
+	if key.any && key.index >= uint64(len(a.keys)) {
+		return damaged("a partition key index out of range", key.at)
+	}
+	if hash.any && hash.index >= uint64(len(a.hashes)) {
+		return damaged("an explicit hash key index out of range", hash.at)
+	}
+	return nil
+}
+
+// countTables counts the entries of both tables, up to what is damaged.
+func countTables(body []byte) (keys, hashes int) {
+	for at := 0; at < len(body); {
+		f, next, ok := nextField(body, at)
+		if !ok {
+			break
+		}
+		switch f.num {
+		case 1:
+			keys++
+		case 2:
+			hashes++
+		}
+		at = next
+	}
+	return keys, hashes
+}
+
+// largest is the largest index of a table that a record has, and where that record begins.
+type largest struct {
+	any   bool
+	index uint64
+	at    int
+}
+
+func (l *largest) note(index uint64, at int) {
+	if !l.any || index > l.index {
+		*l = largest{true, index, at}
+	}
+}
+
+// checkRecord says what is wrong with the record that begins at; "" if nothing. It notes its indexes.
+func checkRecord(b []byte, record int, key, hash *largest) (problem string) {
+	if index, _, ok := usual(b); ok {
+		key.note(index, record)
+		return ""
+	}
+	hasKey, hasData := false, false
 	for at := 0; at < len(b); {
 		f, next, ok := nextField(b, at)
-		if !ok {
-			return "a record cut short"
-		}
 		switch {
+		case !ok:
+			return "a record cut short"
 		case f.num == 1 && f.wire == wireVarint:
-			if f.value >= uint64(len(t.keys)) {
-				return "a partition key index out of range"
-			}
-			r.PartitionKey, hasKey = t.keys[f.value], true
+			hasKey = true
+			key.note(f.value, record)
 		case f.num == 2 && f.wire == wireVarint:
-			if f.value >= uint64(len(t.hashes)) {
-				return "an explicit hash key index out of range"
-			}
-			r.ExplicitHashKey = t.hashes[f.value]
+			hash.note(f.value, record)
 		case f.num == 3 && f.wire == wireBytes:
-			r.Data = f.bytes
+			hasData = true
 		case f.num <= 3:
 			return "a record's field of another type"
 		}
@@ -133,7 +245,7 @@ func (t tables) readRecord(b []byte, r *Record) (problem string) {
 	switch {
 	case !hasKey:
 		return "a record without partition key"
-	case r.Data == nil:
+	case !hasData:
 		return "a record without data"
 	}
 	return ""

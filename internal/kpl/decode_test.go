@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -133,6 +134,8 @@ func TestDecode(t *testing.T) {
 		{name: "a second record cut short", data: seal("\x0a\x01a\x1a\x05\x08\x00\x1a\x01x\x1a\x05\x08\x00\x1a\x09x"), aggregated: true, err: "damaged KPL aggregate: a record cut short at byte 10 of its message"},
 		{name: "a message cut short", data: seal("\x0a\x09a"), aggregated: true, err: "damaged KPL aggregate: cut short at byte 0 of its message"},
 		{name: "a length beyond all bounds", data: seal("\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01a"), aggregated: true, err: "damaged KPL aggregate: cut short at byte 0 of its message"},
+		{name: "a record's length beyond all bounds", data: seal("\x0a\x01a\x1a\x0e\x08\x00\x1a\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"), aggregated: true, err: "damaged KPL aggregate: a record cut short at byte 3 of its message"},
+		{name: "an index beyond all bounds", data: seal("\x0a\x01a\x1a\x0c\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"), aggregated: true, err: "damaged KPL aggregate: a record cut short at byte 3 of its message"},
 		{name: "a table that is a number", data: seal("\x08\x01"), aggregated: true, err: "damaged KPL aggregate: a table or record that is no bytes at byte 0 of its message"},
 		{name: "an index that is bytes", data: seal("\x0a\x01a\x1a\x03\x0a\x01a"), aggregated: true, err: "damaged KPL aggregate: a record's field of another type at byte 3 of its message"},
 		{name: "a group", data: seal("\x23\x24"), aggregated: true, err: "damaged KPL aggregate: cut short at byte 0 of its message"},
@@ -152,18 +155,89 @@ func TestDecode(t *testing.T) {
 
 func TestDecodeCopiesNoData(t *testing.T) {
 	b := aggregate([]plain{{"Ann", "", strings.Repeat("x", 1<<16)}, {"Bob", "1", "y"}})
-	out := make([]kpl.Record, 0, 2)
+	var a kpl.Aggregate
 	allocs := testing.AllocsPerRun(10, func() {
-		if _, _, err := kpl.Decode(b, out); err != nil {
+		if _, err := a.Open(b); err != nil {
 			t.Fatal(err)
+		}
+		for _, ok := a.Next(); ok; _, ok = a.Next() {
 		}
 	})
 	if allocs != 0 {
-		t.Errorf("%v allocations, want none", allocs)
+		t.Errorf("%v allocations once there is room, want none", allocs)
 	}
-	got, _, _ := kpl.Decode(b, out)
+	got, _, _ := kpl.Decode(b, nil)
 	if _ = append(got[0].Data, "overwrites?"...); got[1].Data[0] != 'y' {
 		t.Error("appending to a record's data reaches the next record")
+	}
+}
+
+// An Aggregate that was used holds nothing of what it was used for.
+func TestAggregatesAreUsedAgain(t *testing.T) {
+	var a kpl.Aggregate
+	for range 2 {
+		for _, name := range []string{"many.bin", "one.bin", "hash-keys.bin"} {
+			for _, bad := range [][]byte{nil, []byte("a plain record of some length"), seal("\x0a\x01a\x1a\x05\x08\x01\x1a\x01x"), seal("")} {
+				if _, _ = a.Open(bad); a.Len() != 0 {
+					t.Errorf("%q has %d records", bad, a.Len())
+				}
+				if r, ok := a.Next(); ok {
+					t.Errorf("%q has record %v", bad, r)
+				}
+			}
+			want := vectors()[name]
+			if _, err := a.Open(readFile(t, name)); err != nil || a.Len() != len(want) {
+				t.Fatalf("%s: %d records, want %d, %v", name, a.Len(), len(want), err)
+			}
+			keys := map[int]string{}
+			for i, p := range want {
+				r, ok := a.Next()
+				if got := (plain{string(r.PartitionKey), string(r.ExplicitHashKey), string(r.Data)}); !ok || got != p {
+					t.Fatalf("%s: record %d is %v, want %v", name, i, got, p)
+				}
+				if known, ok := keys[r.Key]; r.Key < 0 || r.Key >= a.Keys() || ok && known != p.key {
+					t.Fatalf("%s: record %d has key number %d of %d, which is %q and %q", name, i, r.Key, a.Keys(), p.key, known)
+				}
+				keys[r.Key] = p.key
+			}
+			if r, ok := a.Next(); ok {
+				t.Errorf("%s: one more record %v", name, r)
+			}
+		}
+	}
+}
+
+// What an aggregate takes in memory is bounded by its size, whatever its producer wrote: here the smallest records and the smallest keys.
+func TestHostileAggregates(t *testing.T) {
+	const size = 10 << 20
+	for name, tt := range map[string]struct {
+		message string
+		records int
+		most    uint64 // bytes
+	}{
+		"the smallest records": {"\x0a\x00" + strings.Repeat("\x1a\x04\x08\x00\x1a\x00", size/6), size / 6, 1 << 10},
+		"the smallest keys":    {strings.Repeat("\x0a\x00", size/2), 0, 4*size/2 + 1<<10},
+		"the smallest hashes":  {strings.Repeat("\x12\x00", size/2), 0, 4*size/2 + 1<<10},
+	} {
+		t.Run(name, func(t *testing.T) {
+			data := seal(tt.message)
+			var a kpl.Aggregate
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			_, err := a.Open(data)
+			n := 0
+			for _, ok := a.Next(); ok; _, ok = a.Next() {
+				n++
+			}
+			runtime.ReadMemStats(&after)
+			if err != nil || n != tt.records || a.Len() != n {
+				t.Errorf("%d of %d records, want %d, %v", n, a.Len(), tt.records, err)
+			}
+			took := after.TotalAlloc - before.TotalAlloc
+			if room := uint64(a.Room()); took > tt.most || room > took { //nolint:gosec // not negative
+				t.Errorf("it took %d bytes and says %d; at most %d", took, room, tt.most)
+			}
+		})
 	}
 }
 
@@ -206,6 +280,7 @@ func FuzzDecode(f *testing.F) {
 		b := readFile(f, name)
 		f.Add(b[4 : len(b)-md5.Size])
 	}
+	f.Add([]byte("\x0a\x01a\x1a\x0e\x08\x00\x1a\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"))
 	f.Add([]byte("\x1a\x0b\x08\x01\x10\x00\x1a\x01x\x22\x02tt\x0a\x01a\x0a\x01b\x12\x017\x78\x01"))
 	f.Fuzz(func(t *testing.T, message []byte) {
 		_, _, _ = kpl.Decode(message, nil)
@@ -255,18 +330,27 @@ func BenchmarkDecode(b *testing.B) {
 				a.Add(fmt.Sprintf("key-%d", i%50), "", bytes.Repeat([]byte{'x'}, size))
 			}
 			data := a.AppendTo(nil)
-			var out []kpl.Record
+			var opened kpl.Aggregate
 			b.SetBytes(int64(len(data)))
 			b.ReportAllocs()
 			for b.Loop() {
-				var err error
-				if out, _, err = kpl.Decode(data, out[:0]); err != nil {
+				if _, err := opened.Open(data); err != nil {
 					b.Fatal(err)
 				}
+				for _, ok := opened.Next(); ok; _, ok = opened.Next() {
+				}
 			}
-			b.ReportMetric(float64(b.N*len(out))/b.Elapsed().Seconds(), "records/s")
+			b.ReportMetric(float64(b.N*opened.Len())/b.Elapsed().Seconds(), "records/s")
 		})
 	}
+	b.Run("md5", func(b *testing.B) { // the checksum alone, of records of 1,000 bytes
+		data := make([]byte, 400_000)
+		b.SetBytes(int64(len(data)))
+		for b.Loop() {
+			_ = md5.Sum(data) //nolint:gosec // the format's checksum
+		}
+		b.ReportMetric(float64(b.N*400)/b.Elapsed().Seconds(), "records/s")
+	})
 }
 
 func BenchmarkAggregate(b *testing.B) {

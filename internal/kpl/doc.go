@@ -10,8 +10,8 @@
 //
 // It also holds what decides to which shard a record goes: Hash, the 128 bits that a partition key or an explicit hash key stands for.
 //
-// Always true: nothing here panics on bytes from outside; Decode copies no data, so what it returns lives as long as its input;
-// what an Aggregator encodes, Decode reads back as it was added.
+// Always true: nothing here panics on bytes from outside; no data is copied, so what is taken out of an aggregate lives as long as its input;
+// what an Aggregator encodes, an Aggregate reads back as it was added.
 //
 // Called by runtime/ingress/kinesis and runtime/egress/kinesis.
 package kpl

@@ -10,8 +10,8 @@
 //  3. What Kinesis loses (records older than the stream's retention) is noticed: reading stops with ErrTruncated, or goes
 //     on with a warning if the options accept it.
 //  4. Memory is bounded by Options.BufferBytes and one answer of Kinesis more for each call under way; a shard without
-//     credit holds one answer, and gives it up when others want the memory. (What an aggregate's records take while it is taken
-//     apart is not counted: 72 bytes each.)
+//     credit holds one answer, and gives it up when others want the memory. Aggregates
+//     are taken apart record by record; where their keys lie takes twice their size at most, which counts, too.
 //
 // What Read does with a record: take an aggregate apart, drop what is done or belongs to another shard, decode the
 // envelope, find the key, route, and put in batches. A record that cannot be read is bad: see OnInvalid.

@@ -47,8 +47,9 @@ type reader struct {
 	size    int64 // of batch and letters
 	records int   // in batch and letters
 
-	subs    []kpl.Record   // of the aggregate being taken apart
-	key     string         // the last partition key within an aggregate, which others often share
+	opened  kpl.Aggregate  // being taken apart
+	keys    []knownKey     // of opened: what is known of the first of its keys
+	other   knownKey       // the key of opened in use that has no place in keys
 	answer  []types.Record // being read
 	held    int64          // of Ingress.buffers
 	dropped bool           // answer was given up

@@ -3,6 +3,7 @@ package kinesis
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -34,50 +35,48 @@ func (r *reader) record(ctx context.Context, rec types.Record) error {
 		}
 	}
 	after := lineage.Position{Kind: lineage.After, Sequence: sequence, Seen: max(r.pos.Seen, arrival), Origin: r.pos.Origin}
-	subs, aggregated, err := kpl.Decode(rec.Data, r.subs[:0])
+	aggregated, err := r.opened.Open(rec.Data)
 	key := aws.ToString(rec.PartitionKey)
 	if err != nil {
+		r.closeAggregate()
 		return r.invalid(ctx, bad{sequence: sequence, partitionKey: key, arrival: arrival, data: rec.Data, reason: err}, after)
 	}
 	if !aggregated {
 		return r.user(ctx, bad{sequence: sequence, partitionKey: key, arrival: arrival, data: rec.Data}, after)
 	}
-	r.subs = subs
-	defer r.forgetSubs()
 	return r.aggregate(ctx, sequence, arrival, done, after)
 }
 
-// forgetSubs keeps the room for the records of an aggregate, but not much of it, and nothing of what they held.
-func (r *reader) forgetSubs() {
-	clear(r.subs)
-	if cap(r.subs) > 1<<14 {
-		r.subs = nil
-	}
-}
-
-// aggregate takes the records of an aggregate, from number done on. One whose hash another shard takes was written when
+// aggregate takes the records of the opened aggregate, from number done on. One whose hash another shard takes was written when
 // ranges were others; its producer saw that and sent it again, so it is dropped, as the Kinesis Client Library does.
 func (r *reader) aggregate(ctx context.Context, sequence string, arrival int64, done int, after lineage.Position) error {
 	hashes, known, err := r.stream.hashes(ctx, r.in, r.shard)
 	if err != nil {
 		return err
 	}
-	for i := done; i < len(r.subs); i++ {
-		sub, pos := r.subs[i], after
-		if i+1 < len(r.subs) {
+	ours := func(h kpl.Hash) bool { return h.Within(hashes.low, hashes.high) }
+	if !known || hashes == (hashRange{high: kpl.MaxHash}) {
+		ours = nil
+	}
+	defer r.openKeys()()
+	for i := range r.opened.Len() {
+		sub, _ := r.opened.Next()
+		if i < done {
+			continue
+		}
+		pos := after
+		if i+1 < r.opened.Len() {
 			pos.Kind, pos.Sub = lineage.Within, i+1
 		}
-		if string(sub.PartitionKey) != r.key {
-			r.key = string(sub.PartitionKey)
-		}
-		b := bad{sequence: sequence, sub: i + 1, partitionKey: r.key, arrival: arrival, data: sub.Data}
-		hash, err := hashOf(sub, r.key)
+		key := r.key(sub)
+		b := bad{sequence: sequence, sub: i + 1, partitionKey: key.text, arrival: arrival, data: sub.Data}
+		wanted, err := key.wanted(sub.ExplicitHashKey, ours)
 		switch {
 		case err != nil:
 			b.reason = err
 			err = r.invalid(ctx, b, pos)
-		case known && !hash.Within(hashes.low, hashes.high):
-			r.pos, err = pos, nil
+		case !wanted:
+			r.pos = pos
 		default:
 			err = r.user(ctx, b, pos)
 		}
@@ -89,11 +88,65 @@ func (r *reader) aggregate(ctx context.Context, sequence string, arrival int64, 
 	return nil
 }
 
-func hashOf(sub kpl.Record, key string) (kpl.Hash, error) {
-	if sub.ExplicitHashKey != nil {
-		return kpl.ParseHash(string(sub.ExplicitHashKey))
+// knownKeys is of how many partition keys of an aggregate text and hash are kept while it is taken apart.
+const knownKeys = 1 << 10
+
+// knownKey is a partition key of the opened aggregate.
+type knownKey struct {
+	text   string
+	hash   kpl.Hash // if hashed
+	read   bool     // text is set
+	hashed bool
+}
+
+// openKeys makes room for what is known of the opened aggregate's keys, and counts what the aggregate takes beside its bytes. What it returns
+// gives both back.
+func (r *reader) openKeys() (forget func()) {
+	room := int64(r.opened.Room())
+	r.in.buffers.give(-room)
+	r.keys = slices.Grow(r.keys[:0], min(r.opened.Keys(), knownKeys))[:min(r.opened.Keys(), knownKeys)]
+	return func() {
+		clear(r.keys)
+		r.in.buffers.give(room)
+		r.closeAggregate()
 	}
-	return kpl.HashOf(key), nil
+}
+
+// closeAggregate keeps the room for the next aggregate's tables, but not much of it.
+func (r *reader) closeAggregate() {
+	if r.opened.Room() > 1<<16 {
+		r.opened = kpl.Aggregate{}
+	}
+}
+
+// key is the partition key of a record of the opened aggregate. It is good until the next call.
+func (r *reader) key(sub kpl.Record) *knownKey {
+	k := &r.other
+	if sub.Key < len(r.keys) {
+		k = &r.keys[sub.Key]
+	} else {
+		*k = knownKey{}
+	}
+	if !k.read {
+		k.text, k.read = string(sub.PartitionKey), true
+	}
+	return k
+}
+
+// wanted reports whether the shard takes records of this key, or of the explicit hash key if there is one. The error is about that one. A nil
+// ours takes all, and no hash is computed.
+func (k *knownKey) wanted(explicit []byte, ours func(kpl.Hash) bool) (bool, error) {
+	if explicit != nil {
+		h, err := kpl.ParseHash(string(explicit))
+		return ours == nil || ours(h), err
+	}
+	if ours == nil {
+		return true, nil
+	}
+	if !k.hashed {
+		k.hash, k.hashed = kpl.HashOf(k.text), true
+	}
+	return ours(k.hash), nil
 }
 
 // user takes one record as its producer wrote it. after is the position behind it.
