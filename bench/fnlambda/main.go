@@ -14,32 +14,18 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/stateway/stateway/bench/counter"
 	"github.com/stateway/stateway/internal/lambdaemu"
 	stateway "github.com/stateway/stateway/lambda-sdk"
 )
 
-var count = stateway.ValueOf("count", stateway.Int64)
-
-// pause is how long each message takes, without CPU.
-var pause time.Duration
-
-func counter(ctx *stateway.Context, msg stateway.Message) error {
-	time.Sleep(pause)
-	n, err := count.Get(ctx)
-	if err != nil {
-		return err
-	}
-	count.Set(ctx, n+1)
-	ctx.Egress("bench/out", msg.Payload())
-	return nil
-}
-
 func main() {
 	listen := flag.String("listen", "127.0.0.1:9001", "host:port of the Invoke API")
-	flag.DurationVar(&pause, "pause", 0, "how long each message takes")
+	var function counter.Options
+	function.Flags(flag.CommandLine)
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, *listen)
+	err := run(ctx, *listen, function.App())
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -47,13 +33,7 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, address string) error {
-	var options []stateway.Option
-	if pause > 0 {
-		options = append(options, stateway.WithParallel(1000)) // they only wait
-	}
-	app := stateway.New(options...)
-	app.Function("bench/counter", counter, count)
+func run(ctx context.Context, address string, app *stateway.App) error {
 	emulator, err := lambdaemu.New(lambdaemu.Config{Functions: []lambdaemu.Function{
 		{Name: "counter", Handler: app.Lambda().Invoke, Timeout: time.Minute},
 	}})

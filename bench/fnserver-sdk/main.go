@@ -16,43 +16,20 @@ import (
 	"syscall"
 	"time"
 
-	stateway "github.com/stateway/stateway/lambda-sdk"
+	"github.com/stateway/stateway/bench/counter"
 )
-
-var count = stateway.ValueOf("count", stateway.Int64)
-
-// poison says that one message in so many fails, each time it is tried. 0 means none.
-var poison uint64
-
-func counter(ctx *stateway.Context, msg stateway.Message) error {
-	if poison > 0 {
-		sent, err := stateway.Int64.Read(msg)
-		if err != nil {
-			return err
-		}
-		if uint64(sent)*0x9e3779b97f4a7c15>>20%poison == 0 { //nolint:gosec // any bits will do
-			return errors.New("a poison message")
-		}
-	}
-	n, err := count.Get(ctx)
-	if err != nil {
-		return err
-	}
-	count.Set(ctx, n+1)
-	ctx.Egress("bench/out", msg.Payload())
-	return nil
-}
 
 func main() {
 	listen := flag.String("listen", "127.0.0.1:8000", "host:port, or unix:/path for a Unix socket")
-	flag.Uint64Var(&poison, "poison", 0, "one message in so many fails; 0 means none")
+	var function counter.Options
+	function.Flags(flag.CommandLine)
 	procs := flag.Int("procs", 0, "GOMAXPROCS; 0 leaves Go's default")
 	flag.Parse()
 	if *procs > 0 {
 		runtime.GOMAXPROCS(*procs)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, *listen)
+	err := run(ctx, *listen, function.App())
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -60,7 +37,7 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, address string) error {
+func run(ctx context.Context, address string, app http.Handler) error {
 	network := "tcp"
 	if path, ok := strings.CutPrefix(address, "unix:"); ok {
 		network, address = "unix", path
@@ -70,8 +47,6 @@ func run(ctx context.Context, address string) error {
 		return fmt.Errorf("listen: %w", err)
 	}
 	fmt.Println("listening")
-	app := stateway.New()
-	app.Function("bench/counter", counter, count)
 	server := &http.Server{Handler: app, ReadHeaderTimeout: time.Minute}
 	go func() {
 		<-ctx.Done()

@@ -24,6 +24,10 @@ type application struct {
 	aggregates bool // out goes in aggregates
 }
 
+// givesUp ends an endpoint: what fails twice is dead-lettered.
+const givesUp = "  retry: {maxAttempts: 2}\n  onFailure: deadLetter\n  deadLetter: {egress: bench/dead}\n" +
+	"---\nkind: io.stateway.discard.v1/egress\nspec:\n  id: bench/dead\n"
+
 // yaml returns the file.
 func (a application) yaml() string {
 	if a.stream != "" {
@@ -34,16 +38,15 @@ func (a application) yaml() string {
 	case a.lambda:
 		fmt.Fprintf(&b, "kind: io.stateway.endpoints.v1/lambda\nspec:\n  functions: bench/*\n  function: counter\n")
 		fmt.Fprintf(&b, "  awsRegion: {type: custom-endpoint, id: us-east-1, endpoint: %q}\n", strings.TrimSuffix(a.functions, "/"))
-		fmt.Fprintf(&b, "  awsCredentials: {type: basic, accessKeyId: any, secretAccessKey: any}\n  group: {linger: %s}\n---\n", a.linger)
+		fmt.Fprintf(&b, "  awsCredentials: {type: basic, accessKeyId: any, secretAccessKey: any}\n  group: {linger: %s}\n", a.linger)
+		b.WriteString(givesUp + "---\n")
 	case a.functions != "":
 		fmt.Fprintf(&b, "kind: io.statefun.endpoints.v2/http\nspec:\n  functions: bench/*\n  urlPathTemplate: %s\n", a.functions)
 		if a.single {
 			b.WriteString("  maxNumBatchRequests: 1\n")
 		}
 		if a.group {
-			b.WriteString("  batch: cloudevents\n  retry: {maxAttempts: 2}\n")
-			b.WriteString("  onFailure: deadLetter\n  deadLetter: {egress: bench/dead}\n")
-			b.WriteString("---\nkind: io.stateway.discard.v1/egress\nspec:\n  id: bench/dead\n")
+			b.WriteString("  batch: cloudevents\n" + givesUp)
 		}
 		b.WriteString("---\n")
 	}

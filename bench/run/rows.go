@@ -60,6 +60,10 @@ func rows() []row {
 			load{functions: onLambda, addresses: 100_000, lambda: true}.measure,
 		},
 		{
+			"lambda-poison", "the same, one message in 10,000 fails and is dead-lettered", "99 % of group-lambda", "",
+			load{functions: onLambda, addresses: 100_000, lambda: true, poison: 10_000}.measure,
+		},
+		{
 			"lambda-linger", "Lambda at 1,000/s, a function of 5 ms, linger 100 ms", "20 groups a thousand messages, p99 250 ms", "12",
 			load{functions: onLambda, addresses: 100_000, lambda: true, rate: 1000, pause: 5 * time.Millisecond, linger: 100 * time.Millisecond}.measure,
 		},

@@ -1,0 +1,72 @@
+// Package counter is the bench's function with the Go SDK: it counts its messages and emits, for each, one record that repeats the message's
+// value. bench/fnserver-sdk serves it over HTTP, bench/fnlambda on Lambda.
+package counter
+
+import (
+	"errors"
+	"flag"
+	"time"
+
+	stateway "github.com/stateway/stateway/lambda-sdk"
+)
+
+var count = stateway.ValueOf("count", stateway.Int64)
+
+// Options say what else it does. The zero value is nothing.
+type Options struct {
+	Poison uint64        // one message in so many fails, each time it is tried; 0 means none
+	Pause  time.Duration // how long each message takes, without CPU
+}
+
+// Flags adds a flag for each option.
+func (o *Options) Flags(f *flag.FlagSet) {
+	f.Uint64Var(&o.Poison, "poison", 0, "one message in so many fails; 0 means none")
+	f.DurationVar(&o.Pause, "pause", 0, "how long each message takes")
+}
+
+// App returns the function bench/counter, ready to be served.
+func (o Options) App() *stateway.App {
+	var options []stateway.Option
+	if o.Pause > 0 {
+		options = append(options, stateway.WithParallel(1000)) // they only wait
+	}
+	app := stateway.New(options...)
+	app.Function("bench/counter", o.run, count)
+	return app
+}
+
+func (o Options) run(ctx *stateway.Context, msg stateway.Message) error {
+	if err := o.refuse(ctx, msg); err != nil {
+		return err
+	}
+	time.Sleep(o.Pause)
+	n, err := count.Get(ctx)
+	if err != nil {
+		return err
+	}
+	count.Set(ctx, n+1)
+	ctx.Egress("bench/out", msg.Payload())
+	return nil
+}
+
+// refuse fails the messages that are poison: of those that were made at one time, some.
+func (o Options) refuse(ctx *stateway.Context, msg stateway.Message) error {
+	if o.Poison == 0 {
+		return nil
+	}
+	made, err := stateway.Int64.Read(msg)
+	if err == nil && mix(ctx.Self().ID, uint64(made))%o.Poison == 0 { //nolint:gosec // any bits will do
+		err = errors.New("a poison message")
+	}
+	return err
+}
+
+// mix is a number that is as good as random, and always the same (FNV-1a).
+func mix(id string, made uint64) uint64 {
+	h := uint64(0xcbf29ce484222325)
+	for i := range len(id) {
+		h = (h ^ uint64(id[i])) * 0x100000001b3
+	}
+	h = (h ^ made) * 0x9e3779b97f4a7c15
+	return h >> 20
+}
