@@ -66,7 +66,7 @@ func sealed(object string, b []byte, magic string) *decoder {
 	d.b = b[:end]
 	if got := d.take(len(magic), "magic"); string(got) != magic {
 		d.off = 0
-		d.fail("it begins with %q, not with %q: another kind of object, or written by a newer version", got, magic)
+		d.fail("it begins with %q, not with %q: another kind of object, or of another version of Stateway", got, magic)
 	}
 	return d
 }

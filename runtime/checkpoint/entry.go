@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	entryMagic     = "stwylog\x01"
+	entryMagic     = "stwylog\x02"
 	entryClaim     = 1
 	entryCommit    = 2
 	entryDeparture = 3

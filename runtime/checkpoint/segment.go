@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	segmentMagic  = "stwyseg\x01"
+	segmentMagic  = "stwyseg\x02"
 	segmentEnd    = "stwyend\x01"
 	segmentHeader = 48
 	sectionHeader = 36

@@ -30,17 +30,17 @@ func (w *Worker) apply(in *instance, inv *Invocation, resp *Response) {
 	if inv == in.typ.asking {
 		w.replaceSpecs(in.typ, nil) // it was given no state and asked for none
 	}
-	sh := in.shard
+	sh, tr := in.shard, inv.Trace()
 	for i := range resp.Messages {
 		m := &resp.Messages[i]
-		w.send(&Message{Target: m.Target, Caller: in.addr, Arg: m.Arg})
+		w.send(&Message{Target: m.Target, Caller: in.addr, Arg: m.Arg, Trace: tr})
 	}
 	for i := range resp.Delayed {
-		w.applyDelayed(in, &resp.Delayed[i])
+		w.applyDelayed(in, &resp.Delayed[i], tr)
 	}
 	for i := range resp.Egresses {
 		r := &resp.Egresses[i]
-		w.emitRecord(sh, w.egressIDs[r.Egress], r.Typename, r.Arg)
+		w.emitRecord(sh, w.egressIDs[r.Egress], r.Typename, r.Arg, tr)
 	}
 	for i := range resp.Mutations {
 		w.mutate(in, &resp.Mutations[i])

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/stateway/stateway/protocol/trace"
 	"github.com/stateway/stateway/protocol/wire"
 )
 
@@ -20,6 +21,7 @@ type DeadLetterRecord struct {
 	Caller   string   `json:"caller,omitempty"`
 	Typename string   `json:"typename,omitempty"` // of the argument; rows of older versions lack it
 	Argument string   `json:"argument"`           // base64 of the encoded TypedValue
+	Trace    string   `json:"traceparent,omitempty"`
 	Attempts int      `json:"attempts"`
 	First    int64    `json:"firstFailure"` // Unix milliseconds
 	Last     int64    `json:"lastFailure"`
@@ -28,7 +30,7 @@ type DeadLetterRecord struct {
 
 func encodeDeadLetter(m *Message, f *Failure) []byte {
 	r := DeadLetterRecord{
-		Address: m.Target.String(), Argument: base64.StdEncoding.EncodeToString(m.Arg), Typename: typenameOf(m.Arg),
+		Address: m.Target.String(), Argument: base64.StdEncoding.EncodeToString(m.Arg), Typename: typenameOf(m.Arg), Trace: m.Trace.String(),
 		Attempts: f.Attempts, First: int64(f.First), Last: int64(f.Last), Reasons: f.Reasons,
 	}
 	if !m.Caller.IsZero() {
@@ -57,6 +59,7 @@ type KeptLetter struct {
 	Caller   Address // zero for a message from an ingress
 	Typename string  // of Arg, empty if it has none
 	Arg      Value
+	Trace    *trace.Context // of the message, nil if it had none
 }
 
 // ParseDeadLetter reads the value of a failure row. Its error, which wraps ErrRow, says what is missing for putting the message back; what is
@@ -71,7 +74,7 @@ func ParseDeadLetter(value []byte) (KeptLetter, error) {
 	}
 	d := KeptLetter{
 		Failure:  Failure{First: Millis(r.First), Last: Millis(r.Last), Attempts: r.Attempts, Reasons: r.Reasons},
-		Typename: r.Typename,
+		Typename: r.Typename, Trace: trace.Parse(r.Trace),
 	}
 	var ok bool
 	if d.Target, ok = cutAddress(r.Address); !ok {

@@ -71,6 +71,6 @@ func (w *Worker) redrive(sh *shard, l *LoadedLetter) string {
 	}
 	w.dropLetter(sh, l.Key, l.Size)
 	w.stats.DeadLettersBack++
-	w.send(&Message{Target: to, Caller: l.Letter.Caller, Arg: l.Letter.Arg})
+	w.send(&Message{Target: to, Caller: l.Letter.Caller, Arg: l.Letter.Arg, Trace: l.Letter.Trace})
 	return ""
 }

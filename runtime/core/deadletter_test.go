@@ -6,17 +6,20 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/stateway/stateway/protocol/trace"
 )
 
 func TestDeadLetterRoundTrip(t *testing.T) {
-	for _, caller := range []Address{{}, {Type: "f/b", ID: "x/y"}} {
-		m := &Message{Target: Address{Type: "f/a", ID: "/1/ü"}, Caller: caller, Arg: encodeValue("f/T", []byte{0, 255})}
+	for i, caller := range []Address{{}, {Type: "f/b", ID: "x/y"}} {
+		tr := []*trace.Context{nil, testTrace(1)}[i]
+		m := &Message{Target: Address{Type: "f/a", ID: "/1/ü"}, Caller: caller, Trace: tr, Arg: encodeValue("f/T", []byte{0, 255})}
 		f := &Failure{First: 5, Last: 7, Attempts: 3, Reasons: []string{"one", "two"}}
 		got, err := ParseDeadLetter(encodeDeadLetter(m, f))
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := KeptLetter{Failure: *f, Target: m.Target, Caller: caller, Typename: "f/T", Arg: m.Arg}
+		want := KeptLetter{Failure: *f, Target: m.Target, Caller: caller, Typename: "f/T", Arg: m.Arg, Trace: tr}
 		if !reflect.DeepEqual(got, want) {
 			t.Errorf("got %+v, want %+v", got, want)
 		}
@@ -25,9 +28,9 @@ func TestDeadLetterRoundTrip(t *testing.T) {
 
 // A row without typename, as older versions wrote it, is read; what does not tell the message says so.
 func TestDeadLetterRows(t *testing.T) {
-	old := `{"address":"f/a/1","argument":"CgNmL1QQARoBeA==","attempts":2,"firstFailure":1,"lastFailure":2,"reasons":["no"],"later":1}`
+	old := `{"address":"f/a/1","argument":"CgNmL1QQARoBeA==","attempts":2,"firstFailure":1,"lastFailure":2,"reasons":["no"],"later":1,"traceparent":"00-xx"}`
 	got, err := ParseDeadLetter([]byte(old))
-	if err != nil || got.Typename != "f/T" || got.Attempts != 2 || len(got.Arg) == 0 {
+	if err != nil || got.Typename != "f/T" || got.Attempts != 2 || len(got.Arg) == 0 || got.Trace != nil {
 		t.Errorf("an old row: %+v, %v", got, err)
 	}
 	for text, want := range map[string]string{
@@ -87,7 +90,7 @@ func scriptIDOf(w *Worker, id ShardID) string {
 }
 
 func FuzzParseDeadLetter(f *testing.F) {
-	f.Add([]byte(`{"address":"f/a/1","argument":"CgNmL1QQARoBeA==","attempts":2,"reasons":["no"]}`))
+	f.Add([]byte(`{"address":"f/a/1","argument":"CgNmL1QQARoBeA==","attempts":2,"reasons":["no"],"traceparent":"` + testTrace(1).String() + `"}`))
 	f.Add([]byte(`{"address":"f/a/1","argument":null}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		d, err := ParseDeadLetter(b)
@@ -97,8 +100,8 @@ func FuzzParseDeadLetter(f *testing.F) {
 			}
 			return
 		}
-		again, err := ParseDeadLetter(encodeDeadLetter(&Message{Target: d.Target, Caller: d.Caller, Arg: d.Arg}, &d.Failure))
-		if err != nil || again.Target != d.Target || again.Caller != d.Caller || string(again.Arg) != string(d.Arg) || !json.Valid(b) {
+		again, err := ParseDeadLetter(encodeDeadLetter(&Message{Target: d.Target, Caller: d.Caller, Arg: d.Arg, Trace: d.Trace}, &d.Failure))
+		if err != nil || again.Target != d.Target || again.Caller != d.Caller || string(again.Arg) != string(d.Arg) || !equalTrace(again.Trace, d.Trace) || !json.Valid(b) {
 			t.Errorf("got %+v, %v, want %+v", again, err, d)
 		}
 	})

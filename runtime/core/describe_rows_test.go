@@ -1,8 +1,11 @@
 package core
 
 import (
+	"encoding/binary"
 	"fmt"
 	"strings"
+
+	"github.com/stateway/stateway/protocol/trace"
 )
 
 // describeRow writes a row for people.
@@ -51,9 +54,10 @@ func describeValue(r Row) string {
 	switch r.Key[0] {
 	case TableTimer:
 		t := must(ParseTimerRow(r.Key, r.Value))
-		return fmt.Sprintf(" %s -> %s %q token=%s", t.Sender, t.Target, shorten(t.Arg), t.Token)
+		return fmt.Sprintf(" %s -> %s %q token=%s", t.Sender, t.Target, shorten(t.Arg), t.Token) + describeTrace(t.Trace)
 	case TableOutbox:
-		return fmt.Sprintf(" %q", shorten(r.Value))
+		o := must(ParseOutboxRow(r.Key, r.Value))
+		return fmt.Sprintf(" %q", shorten(o.Arg)) + describeTrace(o.Trace)
 	case TableSpecs:
 		s := must(ParseSpecs(r.Value))
 		return fmt.Sprintf(" learned=%d %v", s.Learned, s.States)
@@ -62,9 +66,9 @@ func describeValue(r Row) string {
 	case TableMailbox:
 		m := must(ParseStoredMessage(0, r.Value))
 		if !m.Caller.IsZero() {
-			return fmt.Sprintf(" %q from %s", shorten(m.Arg), m.Caller)
+			return fmt.Sprintf(" %q from %s", shorten(m.Arg), m.Caller) + describeTrace(m.Trace)
 		}
-		return fmt.Sprintf(" %q", shorten(m.Arg))
+		return fmt.Sprintf(" %q", shorten(m.Arg)) + describeTrace(m.Trace)
 	case TableDedupe:
 		return fmt.Sprintf(" until=%d", must(ParseMillis(r.Value)))
 	}
@@ -84,6 +88,19 @@ func describeAddressValue(r Row) string {
 		return fmt.Sprintf(" -> %d/%d", k.Due, k.Seq)
 	}
 	return fmt.Sprintf(" %q", shorten(r.Value))
+}
+
+// describeTrace tells a trace context by its parent id, which is a small number in scripts.
+func describeTrace(c *trace.Context) string {
+	if c == nil {
+		return ""
+	}
+	return fmt.Sprintf(" trace=%d", binary.BigEndian.Uint64(c[16:]))
+}
+
+// testTrace is the trace context that describeTrace calls n.
+func testTrace(n uint64) *trace.Context {
+	return trace.Parse(fmt.Sprintf("00-%032x-%016x-01", n+1000, n))
 }
 
 func shorten(b []byte) string {

@@ -1,6 +1,10 @@
 package core
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/stateway/stateway/protocol/trace"
+)
 
 // TryID identifies one try of one invocation, over all processes and restores.
 type TryID struct {
@@ -35,6 +39,17 @@ type Invocation struct {
 
 	inst  *instance   // of the worker that made it
 	specs []StateSpec // known of the type when it was made; nobody changes them
+}
+
+// Trace is the trace context of the batch: that of its first message that has one; nil if none has. What the invocation
+// leads to inherits it.
+func (inv *Invocation) Trace() *trace.Context {
+	for _, m := range inv.Messages {
+		if m.Trace != nil {
+			return m.Trace
+		}
+	}
+	return nil
 }
 
 // OutcomeClass tells what became of a try.

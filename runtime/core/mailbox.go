@@ -150,7 +150,7 @@ func (w *Worker) mergeMailbox(in *instance, ev AddressLoaded) {
 
 // fromStore makes a message in memory of a stored one.
 func (w *Worker) fromStore(in *instance, s StoredMessage) *Message {
-	m := &Message{Target: in.addr, Caller: s.Caller, Arg: s.Arg, hash: in.hash, seq: s.Seq}
+	m := &Message{Target: in.addr, Caller: s.Caller, Arg: s.Arg, Trace: s.Trace, hash: in.hash, seq: s.Seq}
 	in.enter(m)
 	w.fromDisk(in, m.Size())
 	return m

@@ -1,6 +1,10 @@
 package core
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	"github.com/stateway/stateway/protocol/trace"
+)
 
 // Value is an encoded io.statefun.sdk.reqreply.TypedValue. The core never looks inside; drivers
 // encode and decode it. It must not change once handed to the core.
@@ -14,6 +18,8 @@ type Message struct {
 	Arg    Value
 	// Dedupe, if not empty, is the id under which a repeat within the window is dropped.
 	Dedupe string
+	// Trace is the trace context that came with it; nil if none did. Messages share it.
+	Trace *trace.Context
 	// Request, if not zero, names who waits for this message to be durable: an Accepted effect
 	// tells the epoch whose checkpoint holds it.
 	Request RequestID
@@ -36,13 +42,14 @@ const messageOverhead = 200 // bytes of a Message beside its texts and argument,
 
 // Size is the memory that budgets count for the message, in bytes.
 func (m *Message) Size() int64 {
-	return int64(messageOverhead + len(m.Arg) + len(m.Target.ID) + len(m.Caller.ID) + len(m.Dedupe))
+	return int64(messageOverhead + len(m.Arg) + len(m.Target.ID) + len(m.Caller.ID) + len(m.Dedupe) + m.Trace.Memory())
 }
 
 // StoredMessage is a waiting message as its row holds it.
 type StoredMessage struct {
 	Seq    Seq
 	Caller Address
+	Trace  *trace.Context
 	Arg    Value
 }
 
@@ -51,6 +58,7 @@ func (m *Message) appendRow(b *rowBuffer) Row {
 	b.key = binary.BigEndian.AppendUint64(b.key, uint64(m.seq))
 	b.val = appendString(b.val[:0], string(m.Caller.Type))
 	b.val = appendString(b.val, m.Caller.ID)
+	b.val = m.Trace.AppendPacked(b.val)
 	b.val = append(b.val, m.Arg...)
 	return Row{Key: b.key, Value: b.val}
 }
@@ -65,7 +73,11 @@ func ParseStoredMessage(seq Seq, value []byte) (StoredMessage, error) {
 	if !ok {
 		return StoredMessage{}, rowError("waiting message", value)
 	}
-	return StoredMessage{Seq: seq, Caller: Address{Type: FunctionType(typ), ID: id}, Arg: rest}, nil
+	tr, rest, ok := trace.CutPacked(rest)
+	if !ok {
+		return StoredMessage{}, rowError("trace of a waiting message", value)
+	}
+	return StoredMessage{Seq: seq, Caller: Address{Type: FunctionType(typ), ID: id}, Trace: tr, Arg: rest}, nil
 }
 
 // TimerRow is a delayed message as its row holds it.
@@ -74,6 +86,7 @@ type TimerRow struct {
 	Sender Address
 	Target Address
 	Token  string // cancellation token, empty if none
+	Trace  *trace.Context
 	Arg    Value
 }
 
@@ -93,11 +106,16 @@ func ParseTimerRow(key, value []byte) (TimerRow, error) {
 			return TimerRow{}, rowError("timer", value)
 		}
 	}
+	tr, rest, ok := trace.CutPacked(rest)
+	if !ok {
+		return TimerRow{}, rowError("trace of a timer", value)
+	}
 	return TimerRow{
 		Key:    k,
 		Sender: Address{Type: FunctionType(texts[0]), ID: texts[1]},
 		Target: Address{Type: FunctionType(texts[2]), ID: texts[3]},
 		Token:  texts[4],
+		Trace:  tr,
 		Arg:    rest,
 	}, nil
 }

@@ -3,6 +3,8 @@ package core
 import (
 	"fmt"
 	"slices"
+
+	"github.com/stateway/stateway/protocol/trace"
 )
 
 // outlet is what one egress has to publish of one shard.
@@ -27,11 +29,11 @@ func (sh *shard) outlet(id EgressID) *outlet {
 }
 
 // emitRecord makes a record a row, and hands it to its egress: at once, or when its checkpoint has committed.
-func (w *Worker) emitRecord(sh *shard, id EgressID, typename string, arg Value) *OutRecord {
+func (w *Worker) emitRecord(sh *shard, id EgressID, typename string, arg Value, tr *trace.Context) *OutRecord {
 	e := &w.egresses[id]
 	r := &OutRecord{
 		Egress: id, Shard: sh.id, Key: OutboxKey{Epoch: w.epoch, Seq: sh.seq()},
-		Typename: typename, Arg: arg, name: e.Name,
+		Typename: typename, Arg: arg, Trace: tr, name: e.Name,
 	}
 	sh.put(&r.row, r, r.size())
 	w.outboxBytes += r.size()
@@ -56,11 +58,11 @@ func (w *Worker) emitFromIngress(r *Records) {
 	}
 	for i := range r.Egresses {
 		rec := &r.Egresses[i]
-		w.emitRecord(w.owned[0], w.egressIDs[rec.Egress], rec.Typename, rec.Arg).origin = r.Partition
+		w.emitRecord(w.owned[0], w.egressIDs[rec.Egress], rec.Typename, rec.Arg, nil).origin = r.Partition
 	}
 }
 
-func (r *OutRecord) size() int64 { return int64(len(r.Arg) + len(r.name) + 64) }
+func (r *OutRecord) size() int64 { return int64(len(r.Arg) + len(r.name) + r.Trace.Memory() + 64) }
 
 // emissions gathers what one step emits, by egress.
 type emissions struct {
@@ -178,7 +180,7 @@ func (w *Worker) onOutboxRead(ev OutboxRead) {
 		if row.Key.Epoch.Checkpoint() > w.cfg.Restored {
 			continue // written since: it is in memory
 		}
-		r := &OutRecord{Egress: ev.Egress, Shard: sh.id, Key: row.Key, Arg: row.Arg, name: e.Name}
+		r := &OutRecord{Egress: ev.Egress, Shard: sh.id, Key: row.Key, Arg: row.Arg, Trace: row.Trace, name: e.Name}
 		w.outboxBytes += r.size()
 		e.unpublished++
 		stored = append(stored, r)

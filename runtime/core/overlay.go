@@ -3,6 +3,8 @@ package core
 import (
 	"encoding/binary"
 	"iter"
+
+	"github.com/stateway/stateway/protocol/trace"
 )
 
 // Overlay is what one epoch changed in one shard, in order: of two rows with one key the later counts. The open overlay belongs
@@ -227,6 +229,7 @@ type OutRecord struct {
 	Key      OutboxKey // Key.Epoch is the epoch, and so the checkpoint, that holds the record
 	Typename string    // of Arg; empty if read back from a row
 	Arg      Value
+	Trace    *trace.Context // of the invocation that made it; nil if it had none
 
 	row    rowLink
 	name   string      // of the egress
@@ -236,7 +239,8 @@ type OutRecord struct {
 
 func (r *OutRecord) appendRow(b *rowBuffer) Row {
 	b.key = r.Key.Append(b.key[:0], r.name)
-	return Row{Key: b.key, Value: r.Arg}
+	b.val = append(r.Trace.AppendPacked(b.val[:0]), r.Arg...)
+	return Row{Key: b.key, Value: b.val}
 }
 
 // failureRow is a dead letter kept for putting back.

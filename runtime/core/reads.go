@@ -1,5 +1,7 @@
 package core
 
+import "github.com/stateway/stateway/protocol/trace"
+
 // Reads are effects that ask a shard's store for rows; runtime/shard answers each with the event
 // named beside it. A store holds exactly what one committed checkpoint holds: what overlays hold
 // beyond it is merged in by the core. The driver answers the reads of one shard in any order.
@@ -113,8 +115,22 @@ type OutboxRead struct {
 
 // OutboxRow is an egress record as its row holds it.
 type OutboxRow struct {
-	Key OutboxKey
-	Arg Value
+	Key   OutboxKey
+	Trace *trace.Context
+	Arg   Value
+}
+
+// ParseOutboxRow reads a row of TableOutbox; the argument aliases value.
+func ParseOutboxRow(key, value []byte) (OutboxRow, error) {
+	_, k, err := ParseOutboxKey(key)
+	if err != nil {
+		return OutboxRow{}, err
+	}
+	tr, arg, ok := trace.CutPacked(value)
+	if !ok {
+		return OutboxRow{}, rowError("trace of an egress record", value)
+	}
+	return OutboxRow{Key: k, Trace: tr, Arg: arg}, nil
 }
 
 // ReadBacklog asks which Addresses behind After have waiting messages; BacklogRead answers.

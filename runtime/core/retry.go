@@ -122,7 +122,7 @@ func (w *Worker) unhold(in *instance) {
 func (w *Worker) deadLetter(in *instance, ep *endpointState) {
 	m, sh := in.mail[0], in.shard
 	letter := encodeDeadLetter(m, in.fail)
-	w.emitRecord(sh, ep.DeadLetter, DeadLetterType, encodeValue(DeadLetterType, letter))
+	w.emitRecord(sh, ep.DeadLetter, DeadLetterType, encodeValue(DeadLetterType, letter), m.Trace)
 	w.keepLetter(sh, saturate(w.now, ep.Retain), letter)
 	w.emit(Note{Address: in.addr, Text: "message sent to the dead letters: " + in.fail.Reason()})
 	w.stats.DeadLetters++

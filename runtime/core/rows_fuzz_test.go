@@ -3,6 +3,8 @@ package core
 import (
 	"bytes"
 	"testing"
+
+	"github.com/stateway/stateway/protocol/trace"
 )
 
 // What decodes encodes back to the same bytes, except for lengths that were written longer than need be: those decode to the same.
@@ -29,6 +31,8 @@ func FuzzCutAddressKey(f *testing.F) {
 func FuzzParseStoredMessage(f *testing.F) {
 	m := &Message{Caller: sampleAddresses[2], Arg: Value("arg")}
 	f.Add(m.appendRow(&rowBuffer{}).Value)
+	m.Trace = testTrace(1)
+	f.Add(m.appendRow(&rowBuffer{}).Value)
 	f.Add([]byte{})
 	f.Add([]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01})
 	f.Fuzz(func(t *testing.T, value []byte) {
@@ -36,9 +40,9 @@ func FuzzParseStoredMessage(f *testing.F) {
 		if err != nil {
 			return
 		}
-		row := (&Message{Caller: s.Caller, Arg: s.Arg}).appendRow(&rowBuffer{})
+		row := (&Message{Caller: s.Caller, Trace: s.Trace, Arg: s.Arg}).appendRow(&rowBuffer{})
 		again, err := ParseStoredMessage(3, row.Value)
-		if err != nil || again.Caller != s.Caller || !bytes.Equal(again.Arg, s.Arg) {
+		if err != nil || again.Caller != s.Caller || !equalTrace(again.Trace, s.Trace) || !bytes.Equal(again.Arg, s.Arg) {
 			t.Errorf("%q: %+v, then %+v, %v", value, s, again, err)
 		}
 	})
@@ -46,7 +50,7 @@ func FuzzParseStoredMessage(f *testing.F) {
 
 func FuzzParseTimerRow(f *testing.F) {
 	row := (&timer{TimerRow: TimerRow{
-		Key: TimerKey{5, 6}, Sender: sampleAddresses[2], Target: sampleAddresses[3], Token: "tok", Arg: Value("arg"),
+		Key: TimerKey{5, 6}, Sender: sampleAddresses[2], Target: sampleAddresses[3], Token: "tok", Trace: testTrace(1), Arg: Value("arg"),
 	}}).appendRow(&rowBuffer{})
 	f.Add(row.Key, row.Value)
 	f.Add([]byte{}, []byte{})
@@ -58,7 +62,7 @@ func FuzzParseTimerRow(f *testing.F) {
 		out := (&timer{TimerRow: tr}).appendRow(&rowBuffer{})
 		again, err := ParseTimerRow(out.Key, out.Value)
 		if err != nil || !bytes.Equal(out.Key, key) || again.Target != tr.Target || again.Sender != tr.Sender ||
-			again.Token != tr.Token || !bytes.Equal(again.Arg, tr.Arg) {
+			again.Token != tr.Token || !equalTrace(again.Trace, tr.Trace) || !bytes.Equal(again.Arg, tr.Arg) {
 			t.Errorf("%q %q: %+v, then %+v, %v", key, value, tr, again, err)
 		}
 	})
@@ -111,6 +115,26 @@ func FuzzParseOutboxKey(f *testing.F) {
 		}
 	})
 }
+
+func FuzzParseOutboxRow(f *testing.F) {
+	r := &OutRecord{Key: OutboxKey{1, 2}, Arg: Value("arg"), name: "n/e"}
+	f.Add(r.appendRow(&rowBuffer{}).Value)
+	r.Trace = testTrace(1)
+	f.Add(r.appendRow(&rowBuffer{}).Value)
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, value []byte) {
+		row, err := ParseOutboxRow(r.Key.Append(nil, "n/e"), value)
+		if err != nil {
+			return
+		}
+		again := (&OutRecord{Key: row.Key, Trace: row.Trace, Arg: row.Arg, name: "n/e"}).appendRow(&rowBuffer{})
+		if !bytes.Equal(again.Value, value) {
+			t.Errorf("%q: %+v, then %q", value, row, again.Value)
+		}
+	})
+}
+
+func equalTrace(a, b *trace.Context) bool { return a.String() == b.String() }
 
 func FuzzParseTimerKey(f *testing.F) {
 	f.Add(TimerKey{1, 2}.AppendValue(nil))

@@ -6,6 +6,9 @@ import (
 	"math"
 	"reflect"
 	"testing"
+	"unsafe"
+
+	"github.com/stateway/stateway/protocol/trace"
 )
 
 var sampleAddresses = []Address{
@@ -86,11 +89,12 @@ func TestMailboxKeysOrderAsSent(t *testing.T) {
 }
 
 func TestStoredMessagesReadBack(t *testing.T) {
-	for _, caller := range sampleAddresses {
-		m := &Message{Target: Address{Type: "f/a", ID: "1"}, Caller: caller, Arg: Value("arg"), seq: 7}
+	for i, caller := range sampleAddresses {
+		tr := []*trace.Context{nil, testTrace(1)}[i%2]
+		m := &Message{Target: Address{Type: "f/a", ID: "1"}, Caller: caller, Trace: tr, Arg: Value("arg"), seq: 7}
 		row := m.appendRow(&rowBuffer{})
 		got, err := ParseStoredMessage(7, row.Value)
-		want := StoredMessage{Seq: 7, Caller: caller, Arg: Value("arg")}
+		want := StoredMessage{Seq: 7, Caller: caller, Trace: tr, Arg: Value("arg")}
 		if err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("got %+v, %v", got, err)
 		}
@@ -98,13 +102,45 @@ func TestStoredMessagesReadBack(t *testing.T) {
 }
 
 func TestTimerRowsReadBack(t *testing.T) {
-	want := TimerRow{
-		Key: TimerKey{Due: 5, Seq: 6}, Sender: sampleAddresses[2], Target: sampleAddresses[3], Token: "tok", Arg: Value("arg"),
+	for _, tr := range []*trace.Context{nil, testTrace(1)} {
+		want := TimerRow{
+			Key: TimerKey{Due: 5, Seq: 6}, Sender: sampleAddresses[2], Target: sampleAddresses[3], Token: "tok", Trace: tr, Arg: Value("arg"),
+		}
+		row := (&timer{TimerRow: want}).appendRow(&rowBuffer{})
+		got, err := ParseTimerRow(row.Key, row.Value)
+		if err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("got %+v, %v", got, err)
+		}
 	}
-	row := (&timer{TimerRow: want}).appendRow(&rowBuffer{})
-	got, err := ParseTimerRow(row.Key, row.Value)
-	if err != nil || !reflect.DeepEqual(got, want) {
-		t.Errorf("got %+v, %v", got, err)
+}
+
+func TestOutboxRowsReadBack(t *testing.T) {
+	for _, tr := range []*trace.Context{nil, testTrace(1)} {
+		r := &OutRecord{Key: OutboxKey{1, 2}, Arg: Value("arg"), Trace: tr, name: "n/e"}
+		row := r.appendRow(&rowBuffer{})
+		got, err := ParseOutboxRow(row.Key, row.Value)
+		if want := (OutboxRow{Key: r.Key, Trace: tr, Arg: r.Arg}); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("got %+v, %v", got, err)
+		}
+	}
+}
+
+// A trace context costs a row one byte if there is none, and 26 otherwise; a message in memory is charged for it.
+func TestWhatATraceCosts(t *testing.T) {
+	m := &Message{Target: Address{Type: "f/a", ID: "1"}, Arg: Value("arg")}
+	size, row := m.Size(), len(m.appendRow(&rowBuffer{}).Value)
+	if want := 2 + 1 + len("arg"); row != want {
+		t.Errorf("a row without a trace has %d bytes, want %d", row, want)
+	}
+	m.Trace = testTrace(1)
+	if got := m.Size() - size; got != trace.Size {
+		t.Errorf("a message's trace counts %d bytes", got)
+	}
+	if got := len(m.appendRow(&rowBuffer{}).Value) - row; got != trace.Size {
+		t.Errorf("a row's trace takes %d bytes more", got)
+	}
+	if s := unsafe.Sizeof(Message{}); s > 208 {
+		t.Errorf("a message has %d bytes: more than 208 are allotted as 224", s)
 	}
 }
 
@@ -152,7 +188,9 @@ func TestMillisReadBack(t *testing.T) {
 // Every decoder refuses what was cut short, and never panics.
 func TestDecodersRefuseEveryTruncation(t *testing.T) {
 	f := &Failure{First: 1, Last: 2, Attempts: 3, Reasons: []string{"r", "s"}}
-	timerRow := (&timer{TimerRow: TimerRow{Key: TimerKey{5, 6}, Token: "tok"}}).appendRow(&rowBuffer{})
+	timerRow := (&timer{TimerRow: TimerRow{Key: TimerKey{5, 6}, Token: "tok", Trace: testTrace(1)}}).appendRow(&rowBuffer{})
+	message := (&Message{Trace: testTrace(1)}).appendRow(&rowBuffer{})
+	record := (&OutRecord{Trace: testTrace(1), name: "n/e"}).appendRow(&rowBuffer{})
 	cases := []struct {
 		name  string
 		bytes []byte
@@ -164,6 +202,8 @@ func TestDecodersRefuseEveryTruncation(t *testing.T) {
 		{"outbox", OutboxKey{1, 2}.Append(nil, "n/e"), func(b []byte) error { _, _, err := ParseOutboxKey(b); return err }},
 		{"timer key", TimerKey{1, 2}.AppendValue(nil), func(b []byte) error { _, err := ParseTimerKey(b); return err }},
 		{"timer", timerRow.Value, func(b []byte) error { _, err := ParseTimerRow(timerRow.Key, b); return err }},
+		{"message", message.Value, func(b []byte) error { _, err := ParseStoredMessage(1, b); return err }},
+		{"record", record.Value, func(b []byte) error { _, err := ParseOutboxRow(record.Key, b); return err }},
 		{"millis", AppendMillis(nil, 5), func(b []byte) error { _, err := ParseMillis(b); return err }},
 	}
 	for _, c := range cases {

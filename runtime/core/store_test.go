@@ -172,15 +172,15 @@ func (s *memoryStore) readTimers(e ReadTimers) TimersRead {
 func (s *memoryStore) readOutbox(e ReadOutbox) OutboxRead {
 	ev := OutboxRead{Shard: e.Shard, Egress: e.Egress}
 	s.scan(OutboxPrefix(e.Name), nil, func(k, v []byte) bool {
-		_, key, err := ParseOutboxKey(k)
-		if err != nil || !e.After.Less(key) {
-			return err == nil
+		row := must(ParseOutboxRow(k, v))
+		if !e.After.Less(row.Key) {
+			return true
 		}
 		if len(ev.Records) == e.Limit {
 			ev.More = true
 			return false
 		}
-		ev.Records = append(ev.Records, OutboxRow{Key: key, Arg: v})
+		ev.Records = append(ev.Records, row)
 		return true
 	})
 	return ev

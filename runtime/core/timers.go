@@ -17,6 +17,7 @@ func (t *timer) appendRow(b *rowBuffer) Row {
 	b.val = appendString(b.val, string(t.Target.Type))
 	b.val = appendString(b.val, t.Target.ID)
 	b.val = appendString(b.val, t.Token)
+	b.val = t.Trace.AppendPacked(b.val)
 	b.val = append(b.val, t.Arg...)
 	return Row{Key: b.key, Value: b.val}
 }
@@ -113,7 +114,7 @@ func (ts *timers) take(t *timer) {
 // setTimer makes a delayed message.
 func (w *Worker) setTimer(sh *shard, row TimerRow, token *tokenRow) {
 	t := &timer{TimerRow: row, token: token}
-	sh.put(&t.row, t, int64(len(t.Arg)+len(t.Sender.ID)+len(t.Target.ID)+len(t.Token)+64))
+	sh.put(&t.row, t, int64(len(t.Arg)+len(t.Sender.ID)+len(t.Target.ID)+len(t.Token)+t.Trace.Memory()+64))
 	sh.timers.push(t)
 	w.timersMoved = true
 }
@@ -170,7 +171,7 @@ func (w *Worker) fireShard(sh *shard) {
 		t := ts.heap[0]
 		w.endTimer(sh, t.Key, t.Sender, t.Token)
 		w.stats.Timers++
-		w.send(&Message{Target: t.Target, Caller: t.Sender, Arg: t.Arg})
+		w.send(&Message{Target: t.Target, Caller: t.Sender, Arg: t.Arg, Trace: t.Trace})
 	}
 	w.readTimers(sh)
 }

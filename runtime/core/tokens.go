@@ -1,6 +1,10 @@
 package core
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/stateway/stateway/protocol/trace"
+)
 
 // parked is a valid response that waits until its cancellation tokens were looked up.
 type parked struct {
@@ -103,7 +107,7 @@ func (in *instance) reused(resp *Response) string {
 }
 
 // applyDelayed sets or cancels one delayed message.
-func (w *Worker) applyDelayed(in *instance, d *Delayed) {
+func (w *Worker) applyDelayed(in *instance, d *Delayed, tr *trace.Context) {
 	sh := in.shard
 	if d.Cancel {
 		if key, live := in.tokens[d.Token]; live {
@@ -119,7 +123,7 @@ func (w *Worker) applyDelayed(in *instance, d *Delayed) {
 		sh.put(&token.row, token, int64(len(d.Token)+len(in.addr.ID)+16))
 		in.setToken(d.Token, key)
 	}
-	w.setTimer(sh, TimerRow{Key: key, Sender: in.addr, Target: d.Target, Token: d.Token, Arg: d.Arg}, token)
+	w.setTimer(sh, TimerRow{Key: key, Sender: in.addr, Target: d.Target, Token: d.Token, Arg: d.Arg, Trace: tr}, token)
 	in.lastEpoch = w.epoch
 }
 

@@ -113,7 +113,7 @@ func describeInvocation(e *Invocation) string {
 	if e.Attempt > 1 {
 		text += fmt.Sprintf(" attempt=%d budget=%d", e.Attempt, e.Budget)
 	}
-	return text
+	return text + describeTrace(e.Trace())
 }
 
 func describeMail(mail []*Message, targets bool) string {
@@ -132,6 +132,9 @@ func describeMail(mail []*Message, targets bool) string {
 		if !m.Caller.IsZero() {
 			word += "<" + m.Caller.String()
 		}
+		if targets {
+			word += describeTrace(m.Trace)
+		}
 		words = append(words, word)
 	}
 	return "[" + strings.Join(words, " ") + "]"
@@ -141,7 +144,7 @@ func (s *workerScript) describeEmit(e Emit) string {
 	var words []string
 	for i, r := range e.Records {
 		if len(e.Records) <= 16 || i == 0 || i == len(e.Records)-1 {
-			words = append(words, fmt.Sprintf("%s@%d", strings.TrimSpace(shorten(r.Arg)), r.Key.Epoch))
+			words = append(words, fmt.Sprintf("%s@%d", strings.TrimSpace(shorten(r.Arg)), r.Key.Epoch)+describeTrace(r.Trace))
 		} else if i == 1 {
 			words = append(words, fmt.Sprintf("...(%d)", len(e.Records)))
 		}

@@ -114,7 +114,7 @@ func scriptAddress(s string) Address {
 	return Address{Type: FunctionType(s[:i]), ID: s[i+1:]}
 }
 
-// scriptMessages reads messages of the form address:argument;d=dedupe id;r=request;from=caller;n=bytes.
+// scriptMessages reads messages of the form address:argument;d=dedupe id;r=request;from=caller;n=bytes;t=trace.
 func scriptMessages(words []string) []*Message {
 	var mail []*Message
 	for _, w := range words {
@@ -130,6 +130,8 @@ func scriptMessages(words []string) []*Message {
 				m.Request = RequestID{N: uint64(number(v))}
 			case "from":
 				m.Caller = scriptAddress(v)
+			case "t":
+				m.Trace = testTrace(uint64(number(v)))
 			case "n":
 				m.Arg = append(m.Arg, strings.Repeat(".", int(number(v)))...)
 			}

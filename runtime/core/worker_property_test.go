@@ -129,6 +129,9 @@ func (p *program) act(action int) {
 func (p *program) record() {
 	a := rapid.SampledFrom(programAddresses).Draw(p.t, "target")
 	msg := &Message{Target: a, Arg: Value(p.m.name())}
+	if n := rapid.Uint64Range(0, 3).Draw(p.t, "trace"); n > 0 {
+		msg.Trace = testTrace(n)
+	}
 	if rapid.Bool().Draw(p.t, "dedupe") {
 		msg.Dedupe = rapid.SampledFrom([]string{"x", "y", "z", "u", "v", "w"}).Draw(p.t, "id")
 	}

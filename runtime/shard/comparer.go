@@ -9,8 +9,8 @@ import (
 	"github.com/stateway/stateway/runtime/core"
 )
 
-// Format is the version of the keys, the comparer and the Meta. A store of another format is not usable.
-const Format = 1
+// Format is the version of the rows, the comparer and the Meta. A store of another format is not usable.
+const Format = 2
 
 // PebbleFormat is the format major version of the files, which a base carries. It is raised on purpose only.
 const PebbleFormat = pebble.FormatValueSeparation

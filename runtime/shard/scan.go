@@ -50,11 +50,11 @@ func (s *Store) ReadOutbox(r core.ReadOutbox) (core.OutboxRead, error) {
 				a.More = true
 				return nil
 			}
-			_, key, err := core.ParseOutboxKey(c.Key())
+			row, err := core.ParseOutboxRow(c.Key(), bytes.Clone(v))
 			if err != nil {
 				return err
 			}
-			a.Records = append(a.Records, core.OutboxRow{Key: key, Arg: append(core.Value{}, v...)})
+			a.Records = append(a.Records, row)
 		}
 		return nil
 	})

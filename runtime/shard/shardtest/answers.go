@@ -63,7 +63,7 @@ func (m Model) mailbox(a core.Address, from, through core.Seq) (all []core.Store
 // head keeps what the bounds of a read let through.
 func head(all []core.StoredMessage, count int, size int64) (kept []core.StoredMessage, more bool) {
 	for i, msg := range all {
-		size -= int64(len(messageValue(msg.Caller, string(msg.Arg))))
+		size -= int64(len(messageValue(msg.Caller, msg.Trace, string(msg.Arg))))
 		if i > 0 && (i >= count || size < 0) {
 			return all[:i], true
 		}
@@ -100,8 +100,11 @@ func (m Model) outbox(r core.ReadOutbox) core.OutboxRead {
 			a.More = true
 			break
 		}
-		_, key, _ := core.ParseOutboxKey(row.Key)
-		a.Records = append(a.Records, core.OutboxRow{Key: key, Arg: append(core.Value{}, row.Value...)})
+		record, err := core.ParseOutboxRow(row.Key, row.Value)
+		if err != nil {
+			panic(err)
+		}
+		a.Records = append(a.Records, record)
 	}
 	return a
 }

@@ -224,7 +224,7 @@ func testLarge(t *testing.T, d Disk) {
 	for n := core.CheckpointID(1); n <= 3; n++ {
 		commit(t, s, n, []core.Row{
 			{Key: core.StateKey(a, "big"), Value: value(n)},
-			{Key: core.MailboxKey(a, core.Seq(n)), Value: messageValue(a, string(value(n)))},
+			{Key: core.MailboxKey(a, core.Seq(n)), Value: messageValue(a, nil, string(value(n)))},
 			{Key: accessKey(a, "big"), Value: core.AppendMillis(nil, 5)},
 		})
 	}

@@ -3,6 +3,7 @@ package shardtest
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"iter"
 	"maps"
 	"math/rand/v2"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stateway/stateway/protocol/trace"
 	"github.com/stateway/stateway/runtime/core"
 	"github.com/stateway/stateway/runtime/shard"
 )
@@ -97,14 +99,14 @@ func appendText(b []byte, s string) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
 }
 
-func messageValue(caller core.Address, arg string) []byte {
-	return append(appendText(appendText(nil, string(caller.Type)), caller.ID), arg...)
+func messageValue(caller core.Address, tr *trace.Context, arg string) []byte {
+	return append(tr.AppendPacked(appendText(appendText(nil, string(caller.Type)), caller.ID)), arg...)
 }
 
-func timerValue(sender, target core.Address, token, arg string) []byte {
+func timerValue(sender, target core.Address, token string, tr *trace.Context, arg string) []byte {
 	b := appendText(appendText(nil, string(sender.Type)), sender.ID)
 	b = appendText(appendText(b, string(target.Type)), target.ID)
-	return append(appendText(b, token), arg...)
+	return append(tr.AppendPacked(appendText(b, token)), arg...)
 }
 
 func heldKey(a core.Address) []byte {
@@ -182,14 +184,22 @@ func (r *Random) row() core.Row {
 		return core.Row{Key: k.Append(nil), Value: []byte(r.text())}
 	case 6:
 		k := core.OutboxKey{Epoch: core.Epoch(r.IntN(4)), Seq: seq}
-		return core.Row{Key: k.Append(nil, egresses[r.IntN(len(egresses))]), Value: []byte(r.text())}
+		return core.Row{Key: k.Append(nil, egresses[r.IntN(len(egresses))]), Value: append(r.trace().AppendPacked(nil), r.text()...)}
 	case 7:
 		return core.Row{Key: core.SpecsKey(a.Type), Value: core.AppendSpecs(nil, core.Specs{Learned: core.Millis(r.IntN(9))})}
 	case 8:
 		k := core.TimerKey{Due: core.Millis(r.IntN(9)), Seq: seq}
-		return core.Row{Key: k.Append(nil), Value: timerValue(a, r.address(), r.name(), r.text())}
+		return core.Row{Key: k.Append(nil), Value: timerValue(a, r.address(), r.name(), r.trace(), r.text())}
 	}
-	return core.Row{Key: core.MailboxKey(a, seq), Value: messageValue(r.address(), r.text())}
+	return core.Row{Key: core.MailboxKey(a, seq), Value: messageValue(r.address(), r.trace(), r.text())}
+}
+
+// trace is a trace context, or mostly none.
+func (r *Random) trace() *trace.Context {
+	if r.IntN(3) > 0 {
+		return nil
+	}
+	return trace.Parse(fmt.Sprintf("00-%032x-%016x-0%d", 1+r.IntN(9), 1+r.IntN(9), r.IntN(2)))
 }
 
 // index of the first row behind key.

@@ -222,7 +222,7 @@ func testAtomic(t *testing.T, d Disk) {
 		})
 	}
 	for n := core.CheckpointID(1); n <= 200; n++ {
-		rows := []core.Row{{Key: core.MailboxKey(a, core.Seq(n)), Value: messageValue(a, "m")}}
+		rows := []core.Row{{Key: core.MailboxKey(a, core.Seq(n)), Value: messageValue(a, nil, "m")}}
 		for _, name := range names {
 			rows = append(rows, core.Row{Key: core.StateKey(a, name), Value: fmt.Append(nil, n)})
 		}
