@@ -55,7 +55,7 @@ func StartQueueProxy(ctx context.Context, c QueueProxyConfig) (*QueueProxy, erro
 		}
 	}
 	q := &QueueProxy{URL: "http://" + Loopback(c.Port)}
-	q.Process, err = c.startInNamespace(ctx, program)
+	q.Process, err = c.startInNamespace(program)
 	if errors.Is(err, errNoNamespace) {
 		q.Process, err = c.startAlone(ctx, program)
 	}

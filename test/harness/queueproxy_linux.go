@@ -1,10 +1,8 @@
 package harness
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"strconv"
@@ -40,7 +38,7 @@ var namespace = sync.OnceValues(func() (*syscall.SysProcAttr, error) {
 })
 
 // startInNamespace starts the program in a network namespace of its own. Connections to c.Port go to it, and its own to c.UserPort.
-func (c QueueProxyConfig) startInNamespace(ctx context.Context, program string) (*Process, error) {
+func (c QueueProxyConfig) startInNamespace(program string) (*Process, error) {
 	way, err := namespace()
 	if err != nil {
 		return nil, err
@@ -49,7 +47,7 @@ func (c QueueProxyConfig) startInNamespace(ctx context.Context, program string) 
 	if err != nil {
 		return nil, err
 	}
-	outside, err := c.listen(ctx)
+	outside, err := c.bind()
 	if err != nil {
 		return nil, err
 	}
@@ -80,12 +78,20 @@ func (c QueueProxyConfig) startInNamespace(ctx context.Context, program string) 
 	return p, nil
 }
 
-// listen returns the listener of c.Port, as a file that can be inherited.
-func (c QueueProxyConfig) listen(ctx context.Context) (*os.File, error) {
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", Loopback(c.Port))
+// bind returns a socket that is bound to c.Port and does not listen yet, as a file that can be inherited.
+func (c QueueProxyConfig) bind() (*os.File, error) {
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, err
 	}
-	defer l.Close()
-	return l.(*net.TCPListener).File()
+	f := os.NewFile(uintptr(fd), "socket") //nolint:gosec // a file's number is not negative
+	err = errors.Join(
+		syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 1),
+		syscall.Bind(fd, &syscall.SockaddrInet4{Port: c.Port, Addr: [4]byte{127, 0, 0, 1}}),
+	)
+	if err != nil {
+		_ = f.Close()
+		return nil, fmt.Errorf("bind %s: %w", Loopback(c.Port), err)
+	}
+	return f, nil
 }

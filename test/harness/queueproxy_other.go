@@ -2,13 +2,10 @@
 
 package harness
 
-import (
-	"context"
-	"syscall"
-)
+import "syscall"
 
 func namespace() (*syscall.SysProcAttr, error) { return nil, errNoNamespace }
 
-func (c QueueProxyConfig) startInNamespace(context.Context, string) (*Process, error) {
+func (c QueueProxyConfig) startInNamespace(string) (*Process, error) {
 	return nil, errNoNamespace
 }

@@ -4,11 +4,13 @@
 //	init check                              ends with 0 if it can run here, in a new namespace
 //	init run PORT USERPORT PROGRAM ARGS…    runs a program that serves at PORT and calls USERPORT, both on loopback
 //
-// It inherits two files: 3, a listener of outside, whose connections go to PORT; 4, a Unix socket over which it sends the listener of
-// USERPORT. SIGTERM is passed on to the program; the exit code is the program's. Its own end ends the program and all that it started.
+// It inherits two files: 3, a socket of outside that is bound to an address, and listens as soon as the program does, so that connections
+// are refused until then as the program itself would refuse them: they go to PORT; 4, a Unix socket over which it sends the listener
+// of USERPORT. SIGTERM is passed on to the program; the exit code is the program's. Its own end ends the program and all that it started.
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -16,6 +18,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"syscall"
+	"time"
 	"unsafe"
 
 	"github.com/stateway/stateway/test/harness/netns"
@@ -42,14 +45,10 @@ func run(args []string) (code int, err error) {
 	if len(args) < 4 || args[0] != "run" {
 		return 1, fmt.Errorf("arguments %q, want probe, check, or run PORT USERPORT PROGRAM ARGS…", args)
 	}
-	outside, err := net.FileListener(os.NewFile(3, "listener"))
-	if err != nil {
-		return 1, fmt.Errorf("file 3: %w", err)
-	}
 	if err := handOut("127.0.0.1:" + args[2]); err != nil {
 		return 1, fmt.Errorf("hand out the listener of port %s: %w", args[2], err)
 	}
-	go func() { _ = netns.Relay(outside, "127.0.0.1:"+args[1]) }() // ends with the process
+	go carryIn("127.0.0.1:" + args[1]) // ends with the process
 	return supervise(args[3], args[4:])
 }
 
@@ -87,6 +86,31 @@ func handOut(address string) error {
 	}
 	defer conn.Close()
 	return netns.SendListener(conn.(*net.UnixConn), inside.(*net.TCPListener))
+}
+
+// carryIn carries connections of outside to an address, once somebody listens there.
+func carryIn(address string) {
+	for dialer := (net.Dialer{}); ; time.Sleep(5 * time.Millisecond) {
+		if conn, err := dialer.DialContext(context.Background(), "tcp", address); err == nil {
+			_ = conn.Close()
+			break
+		}
+	}
+	err := syscall.Listen(3, syscall.SOMAXCONN)
+	if err == nil {
+		err = relay(address)
+	}
+	fmt.Fprintln(os.Stderr, "init of a network namespace: file 3:", err)
+}
+
+func relay(address string) error {
+	f := os.NewFile(3, "listener")
+	defer func() { _ = f.Close() }()
+	outside, err := net.FileListener(f)
+	if err != nil {
+		return err
+	}
+	return netns.Relay(outside, address)
 }
 
 // supervise runs the program to its end.
