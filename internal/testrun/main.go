@@ -43,9 +43,7 @@ func run(ctx context.Context) int {
 		return 2
 	}
 	start := time.Now()
-	for _, p := range parts {
-		r.runPart(ctx, p)
-	}
+	r.runParts(ctx, parts)
 	fmt.Printf("\n%s\n", strings.Repeat("-", 40))
 	failed := r.report.close(os.Stdout, *strict || inCI, time.Since(start))
 	if ctx.Err() != nil {

@@ -12,23 +12,37 @@ import (
 
 // part is one section of a test run, also one word for -parts.
 type part struct {
-	name   string
-	about  string
-	folder string // the part is left out while this folder holds no Go tests
-	run    func(*runner, context.Context)
+	name    string
+	about   string
+	folder  string                         // the part is left out while this folder holds no Go tests
+	prepare func(*runner, context.Context) // nil if there is nothing to install or build
+	run     func(*runner, context.Context)
+	beside  bool // it waits more than it works: the parts after it run at the same time
 }
 
 // plan is the whole run, in order: what fails fastest comes first.
 func plan() []part {
 	return []part{
-		{"lint", "formatting, vet, linters, generated code", "", (*runner).lint},
-		{"unit", "our packages, and each benchmark once", "", (*runner).unit},
-		{"sim", "a simulated cluster, from seeds", simFolder, (*runner).sim},
-		{"mutants", "planted mistakes that the simulation must catch", simFolder, (*runner).mutants},
-		{"compat", "published SDKs against the runtime", compatFolder, (*runner).compat},
-		{"aws", "S3, Kinesis and Lambda, on servers of their own", awsFolder, (*runner).aws},
-		{"crash", "the real binary under kill -9", crashFolder, (*runner).crash},
-		{"examples", "each example from start to end", examplesFolder, (*runner).examples},
+		{name: "lint", about: "formatting, vet, linters, generated code", run: (*runner).lint},
+		{name: "unit", about: "our packages, and each benchmark once", run: (*runner).unit},
+		{name: "sim", about: "a simulated cluster, from seeds", folder: simFolder, run: (*runner).sim},
+		{name: "mutants", about: "planted mistakes that the simulation must catch", folder: simFolder, run: (*runner).mutants},
+		{
+			name: "aws", about: "S3, Kinesis and Lambda, on servers of their own", folder: awsFolder,
+			prepare: (*runner).prepareAWS, run: (*runner).aws, beside: true,
+		},
+		{
+			name: "compat", about: "published SDKs against the runtime", folder: compatFolder,
+			prepare: (*runner).prepareCompat, run: (*runner).compat,
+		},
+		{
+			name: "crash", about: "the real binary under kill -9", folder: crashFolder,
+			prepare: (*runner).prepareCrash, run: (*runner).crash,
+		},
+		{
+			name: "examples", about: "each example from start to end", folder: examplesFolder,
+			prepare: (*runner).prepareExamples, run: (*runner).examples,
+		},
 	}
 }
 
@@ -106,16 +120,24 @@ func (r *runner) sim(ctx context.Context) {
 
 func seedsFlag(n int) string { return fmt.Sprintf("-seeds=%d", n) }
 
-func (r *runner) compat(ctx context.Context) {
+func (r *runner) prepareCompat(ctx context.Context) {
 	r.prepareSDKs(ctx)
+	r.prepareBinary(ctx)
+}
+
+func (r *runner) compat(ctx context.Context) {
 	r.withBinary(ctx, goTest{packages: []string{"./" + compatFolder + "/..."}, timeout: 6 * time.Minute})
 }
 
-func (r *runner) aws(ctx context.Context) {
+func (r *runner) prepareAWS(ctx context.Context) {
 	r.prepareS3(ctx)
 	r.prepareKinesis(ctx)
 	r.prepareSDKs(ctx)
 	r.noteLambda(ctx)
+	r.prepareBinary(ctx)
+}
+
+func (r *runner) aws(ctx context.Context) {
 	r.withBinary(ctx, goTest{packages: []string{"./" + awsFolder + "/..."}, timeout: 8 * time.Minute})
 }
 
@@ -147,27 +169,43 @@ func (r *runner) prepareS3(ctx context.Context) {
 	}
 }
 
-func (r *runner) crash(ctx context.Context) {
+func (r *runner) prepareCrash(ctx context.Context) {
 	r.prepareS3(ctx)
+	r.prepareBinary(ctx)
+}
+
+func (r *runner) crash(ctx context.Context) {
 	r.withBinary(ctx, goTest{packages: []string{"./" + crashFolder + "/..."}, timeout: 5 * time.Minute})
 }
 
-func (r *runner) examples(ctx context.Context) {
+func (r *runner) prepareExamples(ctx context.Context) {
 	r.prepareSDKs(ctx)
 	r.prepareKinesis(ctx) // for billing
+	r.prepareBinary(ctx)
+}
+
+func (r *runner) examples(ctx context.Context) {
 	r.withBinary(ctx, goTest{packages: []string{"./" + examplesFolder + "/..."}, timeout: 8 * time.Minute})
 }
 
-// withBinary runs t against the real binary, which tests find as STATEWAY_BIN. It is built once a run.
+// prepareBinary builds the real binary, once a run; tests find it as STATEWAY_BIN.
+func (r *runner) prepareBinary(ctx context.Context) {
+	if r.binaryDone {
+		return
+	}
+	r.binaryDone = true
+	if err := r.quietly(ctx, r.root, r.make(), "-s", "build"); err != nil {
+		r.verdict("build the binary", err)
+		return
+	}
+	r.binary = filepath.Join(r.root, "bin", "stateway")
+	r.setenv("STATEWAY_BIN", r.binary)
+}
+
+// withBinary runs t against the real binary. It is not run if that could not be built.
 func (r *runner) withBinary(ctx context.Context, t goTest) {
-	if r.binary == "" && r.exists("cmd/cluster") {
-		binary := filepath.Join(r.root, "bin", "stateway")
-		if err := r.quietly(ctx, r.root, r.make(), "-s", "build"); err != nil {
-			r.verdict("build the binary", err)
-			return
-		}
-		r.binary = binary
-		r.setenv("STATEWAY_BIN", binary)
+	if r.binary == "" {
+		return
 	}
 	t.fresh = true
 	r.goTest(ctx, t)

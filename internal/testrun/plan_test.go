@@ -1,6 +1,9 @@
 package main
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -148,5 +151,39 @@ func TestAPartNeedsTests(t *testing.T) {
 		if got := r.hasTests(folder); got != want {
 			t.Errorf("hasTests(%q) = %v, want %v", folder, got, want)
 		}
+	}
+}
+
+// A part beside others shares their time, and nothing else: all is prepared before it, once, and its lines and counts come whole.
+func TestPartsBeside(t *testing.T) {
+	var out strings.Builder
+	r := runner{root: t.TempDir(), w: &out}
+	prepared := 0
+	prepare := func(*runner, context.Context) { prepared++ }
+	met := make(chan struct{})
+	say := func(what string, err error, run func()) func(*runner, context.Context) {
+		return func(r *runner, _ context.Context) {
+			if run != nil {
+				run()
+			}
+			if prepared != 3 {
+				err = fmt.Errorf("%d parts were prepared", prepared)
+			}
+			r.verdict(what, err)
+		}
+	}
+	parts := []part{
+		{name: "a", prepare: prepare, run: func(*runner, context.Context) {}},
+		{name: "b", prepare: prepare, beside: true, run: say("of b", errors.New("wrong"), func() { <-met })},
+		{name: "c", prepare: prepare, run: say("of c", nil, func() { close(met) })},
+		{name: "d", folder: "missing", prepare: prepare, run: say("of d", nil, nil)},
+	}
+	r.runParts(t.Context(), parts)
+	c, b := strings.Index(out.String(), "ok    of c"), strings.Index(out.String(), "FAIL  of b: wrong")
+	if c < 0 || b < c || strings.Contains(out.String(), "of d") {
+		t.Errorf("it said:\n%s", out.String())
+	}
+	if diff := cmp.Diff([]string{"of b: wrong"}, r.report.failed); r.report.passed != 1 || diff != "" {
+		t.Errorf("%d passed; failed (-want +got):\n%s", r.report.passed, diff)
 	}
 }

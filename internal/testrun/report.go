@@ -43,6 +43,16 @@ func (r *report) check(what string, err error) {
 	r.failed = append(r.failed, what+": "+first)
 }
 
+// join counts what another report has.
+func (r *report) join(o report) {
+	r.passed += o.passed
+	r.failed = append(r.failed, o.failed...)
+	r.skipped = append(r.skipped, o.skipped...)
+	for _, g := range o.missing {
+		r.miss(g)
+	}
+}
+
 // miss notes a gap once, however many parts it hits.
 func (r *report) miss(g gap) {
 	for _, known := range r.missing {

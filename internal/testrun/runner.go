@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -28,9 +30,10 @@ type runner struct {
 	env        []string
 	report     report
 
-	sdks     []string // which SDKs are ready, in the order of allSDKs; set by prepareSDKs
-	sdksDone bool
-	binary   string // the built bin/stateway; empty until built
+	sdks       []string // which SDKs are ready, in the order of allSDKs; set by prepareSDKs
+	sdksDone   bool
+	binary     string // the built bin/stateway; empty until built
+	binaryDone bool
 }
 
 func newRunner(ctx context.Context, w io.Writer, seeds int, race bool) (*runner, error) {
@@ -51,14 +54,67 @@ func newRunner(ctx context.Context, w io.Writer, seeds int, race bool) (*runner,
 	return r, nil
 }
 
+// runParts runs parts one after the other; those after one that others run beside, at the same time as it.
+func (r *runner) runParts(ctx context.Context, parts []part) {
+	parts = slices.DeleteFunc(slices.Clone(parts), func(p part) bool { return !r.hasTests(p.folder) })
+	for i, p := range parts {
+		if !p.beside || i+1 == len(parts) {
+			r.prepare(ctx, parts[i:i+1])
+			r.runPart(ctx, p)
+			continue
+		}
+		r.prepare(ctx, parts[i:]) // what is installed or built changes the runner, which two then share
+		side := r.startBeside(ctx, p)
+		r.runParts(ctx, parts[i+1:])
+		r.join(side)
+		return
+	}
+}
+
+// prepare installs and builds what parts need, each once.
+func (r *runner) prepare(ctx context.Context, parts []part) {
+	for i := range parts {
+		if p := &parts[i]; p.prepare != nil && ctx.Err() == nil {
+			p.prepare(r, ctx)
+			p.prepare = nil
+		}
+	}
+}
+
 func (r *runner) runPart(ctx context.Context, p part) {
-	if ctx.Err() != nil || !r.hasTests(p.folder) {
+	if ctx.Err() != nil {
 		return
 	}
 	fmt.Fprintf(r.w, "\n== %s: %s\n", p.name, p.about)
 	start := time.Now()
 	p.run(r, ctx)
 	fmt.Fprintf(r.w, "   %s took %s\n", p.name, time.Since(start).Round(time.Second/10))
+}
+
+// sidePart is a part under way beside others.
+type sidePart struct {
+	runner runner
+	said   bytes.Buffer
+	ended  chan struct{}
+}
+
+// startBeside starts a part whose lines are kept until it is joined.
+func (r *runner) startBeside(ctx context.Context, p part) *sidePart {
+	fmt.Fprintf(r.w, "\n   %s runs beside what follows, and is told after it\n", p.name)
+	side := &sidePart{runner: *r, ended: make(chan struct{})}
+	side.runner.w, side.runner.report = &side.said, report{}
+	go func() {
+		defer close(side.ended)
+		side.runner.runPart(ctx, p)
+	}()
+	return side
+}
+
+// join waits for a part that runs beside, and tells and counts what came of it.
+func (r *runner) join(side *sidePart) {
+	<-side.ended
+	_, _ = side.said.WriteTo(r.w)
+	r.report.join(side.runner.report)
 }
 
 // exists reports whether the tree has that file or folder.
