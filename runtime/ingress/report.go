@@ -24,7 +24,8 @@ type PartitionReport struct {
 	Stream, Shard string
 	// State is what the driver does with the partition now.
 	State PartitionState
-	// Reason says in a sentence why State is PartitionHeld or PartitionWaiting, and what to do; else empty.
+	// Reason says in a sentence why State is PartitionHeld or PartitionWaiting, or what slows a partition down that is read, and what to do;
+	// else empty.
 	Reason string
 	// Lag is how far behind its newest record the partition was when it last was read, as its service tells it; negative if
 	// that is not known.

@@ -53,10 +53,14 @@ func (g *Ingress) explain(st *stream, operation string, err error) error {
 		region = "the ingress's"
 	}
 	var missing *types.ResourceNotFoundException
+	var taken *types.ResourceInUseException
 	hint := ""
 	switch class := awsclient.Classify(err); {
 	case errors.As(err, &missing):
 		hint = fmt.Sprintf("there is no stream %s in region %s of this account: create it, or mend its name or awsRegion", st.name, region)
+	case errors.As(err, &taken) && operation == "SubscribeToShard":
+		hint = fmt.Sprintf("consumer %s of stream %s is subscribed to this shard elsewhere, or not active: see whether another application has the same consumerName",
+			g.opts.ConsumerName, st.name)
 	case class == awsclient.Denied && strings.HasPrefix(awsclient.Code(err), "KMS"):
 		hint = fmt.Sprintf("the key of stream %s cannot be used: allow kms:Decrypt on it, and see that it is enabled", st.name)
 	case class == awsclient.Denied:

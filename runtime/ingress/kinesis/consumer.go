@@ -17,6 +17,7 @@ import (
 const (
 	consumerPause    = time.Second
 	consumerPatience = 5 * time.Minute // until a consumer is active
+	complainEvery    = time.Hour       // about another reader with our consumer
 )
 
 // consumer is the registration of one stream for enhanced fan-out, shared by the readers of its shards.
@@ -25,6 +26,7 @@ type consumer struct {
 	arn     string        // guarded by mu: once it is active
 	refused error         // guarded by mu: there will be none
 	asking  chan struct{} // guarded by mu: closed when the one who asks has an answer; nil if nobody does
+	said    time.Time     // guarded by mu: when another reader was complained about
 }
 
 // refusedError: this stream has no enhanced fan-out for us. It may be read by polling.
@@ -92,6 +94,17 @@ func (c *consumer) refuse(err error) error {
 	first := c.refused == nil
 	c.refused, c.arn = err, ""
 	return &refusedError{err: err, first: first}
+}
+
+// complain reports whether it is time to say that another reader uses the consumer: once an hour for all shards.
+func (c *consumer) complain(now time.Time) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.said.IsZero() && now.Sub(c.said) < complainEvery {
+		return false
+	}
+	c.said = now
+	return true
 }
 
 // permanent reports whether an error means that there is no fan-out to be had: no permission, no room for another

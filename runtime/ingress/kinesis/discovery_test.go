@@ -2,6 +2,7 @@ package kinesis
 
 import (
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"slices"
 	"testing"
@@ -192,4 +193,47 @@ func TestThrottledListsAreCounted(t *testing.T) {
 	if want := []string{ok, throttled, throttled, throttled, throttled, ok, ok}; !slices.Equal(counted, want) {
 		t.Errorf("counted %v, want %v", counted, want)
 	}
+}
+
+// The clock of Kinesis is the date of its answers, which has no fractions: latest begins with the second in which the shards were listed.
+func TestLatestBeginsWithTheSecondOfTheList(t *testing.T) {
+	t.Setenv("AWS_CA_BUNDLE", "")
+	clock := time.Date(2026, 3, 1, 12, 0, 6, 999e6, time.UTC)
+	service := kinesistest.New(kinesistest.Options{Now: func() time.Time { return clock }})
+	service.Create("s", 1)
+	sequence(service, 0, 1) // in the second before
+	clock = clock.Add(500 * time.Millisecond)
+	want := sequence(service, 1, 2) // in the same second
+	clock = clock.Add(400 * time.Millisecond)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Date", clock.Format(http.TimeFormat))
+		service.Handler().ServeHTTP(w, r)
+	}))
+	defer server.Close()
+	cfg, err := awsclient.Load(t.Context(), awsclient.Options{
+		Region: kinesistest.Region, Endpoint: server.URL, Credentials: awsclient.Credentials{AccessKeyID: "AK", SecretAccessKey: "s"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := plain(Client{kinesis.NewFromConfig(cfg)})
+	o.Startup = Startup{Kind: lineage.Latest}
+	o.Now = func() time.Time { return clock.Add(-time.Hour) } // the node's clock is not asked
+	g := mustOpen(t, o)
+	parts, err := g.Partitions(t.Context(), nil)
+	if err != nil || show(g, parts) != "s/0: records from 2026-03-01T12:00:07Z" {
+		t.Fatalf("%s, %v", show(g, parts), err)
+	}
+	want = append(want, sequence(service, 2, 3)...) // after the list
+	n := newNode(t, o)
+	sink := sinkOf{n, parts[0].ID}
+	r, err := newReader(g, g.streams[0], "shardId-000000000000", parts[0], sink)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &poller{reader: r, pace: newPace(o.withDefaults())}
+	if err := p.step(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	n.expect(t, want)
 }

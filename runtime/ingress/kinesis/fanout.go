@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -12,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 
 	"github.com/stateway/stateway/internal/awsclient"
+	"github.com/stateway/stateway/runtime/ingress"
 )
 
 const (
@@ -21,6 +23,10 @@ const (
 	takeover = 5 * time.Second
 	// subscribeTries is how many subscriptions may fail in a row before the error is handed on.
 	subscribeTries = 10
+	// contestedAfter is how often within contestedFor another subscription must have the shard until two readers are thought to share
+	// the consumer. A node that takes a shard over from another meets that once or twice.
+	contestedAfter = 10
+	contestedFor   = 5 * time.Minute
 )
 
 // subscriber is the enhanced fan-out of one shard.
@@ -30,6 +36,9 @@ type subscriber struct {
 	after    string // sequence number to go on after, if all before it was put; else the position counts
 	failures int    // in a row
 	worked   bool   // an event came
+
+	taken     []time.Time // when another subscription had the shard, within contestedFor
+	contested bool        // and that was said
 }
 
 // fanOut reads by SubscribeToShard, one subscription after the other.
@@ -152,6 +161,7 @@ func (s *subscriber) event(ctx context.Context, event types.SubscribeToShardEven
 		return err
 	}
 	s.failures, s.worked = 0, true
+	s.uncontested()
 	s.after = aws.ToString(e.Value.ContinuationSequenceNumber)
 	if err := s.idle(ctx, s.in.opts.Now(), aws.ToInt64(e.Value.MillisBehindLatest)); err != nil {
 		return err
@@ -177,6 +187,7 @@ func (s *subscriber) failed(ctx context.Context, err error) error {
 		s.stream.consumer.forget(s.arn)
 	case errors.As(err, &taken):
 		pause.Base = takeover
+		s.lost()
 	case class == awsclient.Throttled:
 		s.in.reports.throttled(s.stats.id)
 		pause.Base = time.Second // Subscribing is possible five times a second for a consumer.
@@ -194,4 +205,38 @@ func (s *subscriber) failed(ctx context.Context, err error) error {
 		return ctx.Err()
 	}
 	return nil
+}
+
+// lost notes that another subscription of the consumer has the shard. When that goes on, two readers take it from each other: it is read, in
+// turns and slowly, and only an operator can end it.
+func (s *subscriber) lost() {
+	now := s.in.opts.Now()
+	s.forget(now)
+	s.taken = append(s.taken, now)
+	if len(s.taken) < contestedAfter {
+		return
+	}
+	s.contested = true
+	name := s.in.opts.ConsumerName
+	s.stats.set(ingress.PartitionReading, fmt.Sprintf("another reader subscribes as consumer %s, too: give each application a consumerName of its own", name))
+	if !s.stream.consumer.complain(now) {
+		return
+	}
+	s.in.opts.Log.Error("kinesis ingress: another reader takes the subscriptions of this consumer again and again, which slows both down; give each application, also a fork or a second deployment"+
+		" under the same --application, a consumerName of its own, or set mode: polling",
+		"stream", s.stream.name, "consumer", name, "arn", s.arn, "shard", s.shard, "times", len(s.taken), "within", contestedFor)
+}
+
+// uncontested takes back what lost said, once it has not happened for a while.
+func (s *subscriber) uncontested() {
+	s.forget(s.in.opts.Now())
+	if s.contested && len(s.taken) == 0 {
+		s.contested = false
+		s.stats.set(ingress.PartitionReading, "")
+	}
+}
+
+// forget drops what was noted too long ago.
+func (s *subscriber) forget(now time.Time) {
+	s.taken = slices.DeleteFunc(s.taken, func(t time.Time) bool { return now.Sub(t) >= contestedFor })
 }

@@ -225,3 +225,75 @@ func TestManyShardsShareOneRegistration(t *testing.T) {
 		}
 	})
 }
+
+// Two applications that read a stream with one consumer take each other's subscriptions: both go on, and both say so, once an hour.
+func TestTwoApplicationsWithOneConsumer(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		service := kinesistest.New(kinesistest.Options{})
+		service.Create("s", 3)
+		var logs [2]bytes.Buffer
+		var nodes [2]*node
+		for i := range nodes {
+			o := plain(service)
+			o.Mode, o.Log = FanOut, slog.New(slog.NewTextHandler(&logs[i], nil))
+			nodes[i] = newNode(t, o)
+			if err := nodes[i].discover(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		contested := func(n *node) (reasons int) {
+			for _, r := range n.in.Report() {
+				if strings.Contains(r.Reason, "consumerName of its own") {
+					reasons++
+				}
+			}
+			return reasons
+		}
+		want := sequence(service, 0, 3)
+		time.Sleep(50 * time.Minute)
+		for i, n := range nodes {
+			n.expect(t, want)
+			if c := strings.Count(logs[i].String(), "again and again"); c != 1 || !strings.Contains(logs[i].String(), "consumer/app:") {
+				t.Errorf("node %d said %d times that another reader is there:\n%s", i, c, logs[i].String())
+			}
+			if contested(n) != 3 {
+				t.Errorf("node %d reports %+v", i, n.in.Report())
+			}
+		}
+		nodes[1].halt()
+		want = append(want, sequence(service, 3, 6)...)
+		time.Sleep(2 * contestedFor)
+		nodes[0].expect(t, want)
+		if contested(nodes[0]) != 0 {
+			t.Errorf("what has ended is still reported: %+v", nodes[0].in.Report())
+		}
+		nodes[0].halt()
+	})
+}
+
+// A shard that one node takes over from another, or that moves often, is no contest.
+func TestTakeoversAreNoContest(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		var log bytes.Buffer
+		service := kinesistest.New(kinesistest.Options{})
+		service.Create("s", 1)
+		o := plain(service)
+		o.Mode, o.Log = FanOut, slog.New(slog.NewTextHandler(&log, nil))
+		var last *node
+		for range 8 {
+			n := newNode(t, o)
+			if err := n.discover(); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(20 * time.Second)
+			if last != nil {
+				last.halt()
+			}
+			last = n
+		}
+		last.halt()
+		if strings.Contains(log.String(), "again and again") {
+			t.Error(log.String())
+		}
+	})
+}

@@ -23,7 +23,8 @@ const (
 // an error, which says for each what is wrong. Partitions of streams that the options do not name come back as they are, too: a typing mistake
 // looks the same as a stream that is not wanted any more, and would begin anew once it is mended.
 //
-// "Latest" becomes the time by Kinesis' own clock (the date of its answer), or by Options.Now if it tells none.
+// "Latest" becomes the time by Kinesis' own clock (the date of its answer, which has whole seconds: what arrived in that second before
+// the list was made is read, too), or by Options.Now if it tells none.
 func (g *Ingress) Partitions(ctx context.Context, known []ingress.Partition) ([]ingress.Partition, error) {
 	of, strange := g.sort(known)
 	parts := make([][]ingress.Partition, len(g.streams))
