@@ -90,6 +90,7 @@ func parse(args []string) (options, error) {
 	f.DurationVar(&o.CheckpointEvery, "checkpoint-every", time.Second, "pause between two checkpoints")
 	f.Int64Var(&o.Memory, "memory", 512<<20, "bound of memory, in bytes")
 	f.String("log", "text", "ignored: the form is text")
+	f.Bool("pprof", true, "ignored: profiles are always served")
 	f.Duration("lease", 0, "ignored: nobody else leads a bench")
 	if err := f.Parse(args[1:]); err != nil {
 		return o, err

@@ -19,6 +19,7 @@ type bench struct {
 	root string // the repository's top folder
 	dir  string // a temporary folder, removed by close
 	runs int    // rows so far, to name their folders
+	row  string // the name of the one that is measured
 }
 
 func newBench(s settings) (*bench, error) {
@@ -75,10 +76,14 @@ func (b *bench) nodeConfig(a application) (harness.NodeConfig, error) {
 		return harness.NodeConfig{}, err
 	}
 	port, err := harness.FreePort()
-	return harness.NodeConfig{
+	c := harness.NodeConfig{
 		Binary: b.binary, Modules: []string{module}, Data: filepath.Join(dir, "data"), Bucket: filepath.Join(dir, "bucket"),
 		Application: "bench", AdminPort: port,
-	}, err
+	}
+	if b.profiles != "" {
+		c.Extra = []string{"--pprof"}
+	}
+	return c, err
 }
 
 // embeddedProgram is a Go program with the function inside. It takes the arguments of the stateway binary.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -62,7 +63,8 @@ func (l load) measure(ctx context.Context, b *bench) (values, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := sleep(ctx, n, b.duration); err != nil {
+	profiled := b.profile(ctx, n)
+	if err := errors.Join(sleep(ctx, n, b.duration), <-profiled); err != nil {
 		return nil, err
 	}
 	after, err := takeSample(ctx, n, functions)

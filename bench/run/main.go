@@ -32,6 +32,7 @@ type settings struct {
 	invocations int64
 	records     int
 	json        string
+	profiles    string // a folder; empty takes none
 }
 
 func main() {
@@ -64,6 +65,7 @@ func run(ctx context.Context) error {
 			return ctx.Err()
 		}
 		fmt.Fprintf(os.Stderr, "%s: %s\n", r.name, r.about)
+		b.row = r.name
 		values, err := r.measure(ctx, b)
 		result := rowResult{Name: r.name, About: r.about, Reach: r.reach, Aim: r.aim, Values: values}
 		if err != nil {
@@ -93,6 +95,7 @@ func parseFlags() (settings, error) {
 	flag.Int64Var(&s.invocations, "invocations", 1_000_000, "how many invocations precede the kill -9 of the row recovery")
 	flag.IntVar(&s.records, "records", 60_000, "how many records the row kinesis moves, at most 80,000: kinesalite keeps each twice, at 6 kB; kinesis-aggregated moves ten times as many")
 	flag.StringVar(&s.json, "json", "bin/bench.json", "where the JSON goes; its folder is made")
+	flag.StringVar(&s.profiles, "profiles", "", "a folder for a CPU profile of the node under each load, ROW.pprof; a profiled row is a few hundredths slower")
 	flag.Parse()
 	if s.records < 1 || s.records > maxRecords {
 		return s, fmt.Errorf("-records is %d, want 1 to %d", s.records, maxRecords)
