@@ -57,6 +57,12 @@ func (c *Codec) Prepare(inv *core.Invocation) int {
 	return c.to.Size()
 }
 
+// Measure is what Prepare returns, of an invocation that is not written.
+func (c *Codec) Measure(inv *core.Invocation) int {
+	defer c.to.Reset()
+	return c.Prepare(inv)
+}
+
 // AppendRequest appends the ToFunction that Prepare took, and lets go of it.
 func (c *Codec) AppendRequest(b []byte) []byte {
 	b = c.to.Append(b)

@@ -83,7 +83,7 @@ func (e *Encoder) AddCall(c *Call) bool {
 	e.subject = strconv.AppendUint(e.subject, call.Generation, 10)
 	var ev protoEvent
 	ev.ofCall(&call, e.subject[:end], n, text(e.subject[end:]))
-	size, _ := ev.sizes()
+	size, _ := ev.sizes(len(ev.data))
 	e.buf = ev.append(e.buf, size)
 	return e.keep(mark)
 }
@@ -103,7 +103,7 @@ func (e *Encoder) AddAnswer(a *Answer) bool {
 	}
 	var ev protoEvent
 	ev.ofAnswer(&answer)
-	size, _ := ev.sizes()
+	size, _ := ev.sizes(len(ev.data))
 	e.buf = ev.append(e.buf, size)
 	return e.keep(mark)
 }

@@ -112,13 +112,13 @@ func sizeQuoted(s string) int {
 	return n
 }
 
-// sizeCallJSON is the length of what appendCallJSON appends.
-func sizeCallJSON(c *Call, subject []byte, n int) int {
+// sizeCallJSON is the length of what appendCallJSON appends, if the data has so many bytes.
+func sizeCallJSON(c *Call, subject []byte, n, data int) int {
 	size := len(`{"specversion":"1.0","id":"","source":"","type":"`+typeCall+`","subject":"","functiontype":"","attempt":,"generation":""`+
 		`,"datacontenttype":"application/protobuf","data_base64":""}`) +
 		sizeQuoted(c.ID) + sizeQuoted(c.Source) + sizeQuoted(text(subject)) + sizeQuoted(text(subject[:n])) +
 		digits(uint64(capped(int64(c.Attempt)))) + digits(c.Generation) + //nolint:gosec // not negative
-		base64.StdEncoding.EncodedLen(len(c.Data))
+		base64.StdEncoding.EncodedLen(data)
 	if c.TimeoutMillis > 0 {
 		size += len(`,"timeoutms":`) + digits(uint64(capped(c.TimeoutMillis))) //nolint:gosec // not negative
 	}

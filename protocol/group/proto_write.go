@@ -84,9 +84,9 @@ func (e *protoEvent) ofAnswer(a *Answer) {
 	e.dataTag, e.data = tagTextData, a.Message
 }
 
-// sizes returns the length of the CloudEvent, and with tag and length in front of it.
-func (e *protoEvent) sizes() (event, whole int) {
-	event = sizeField(len(e.id)) + sizeField(len(e.source)) + sizeField(len("1.0")) + sizeField(len(e.typ)) + sizeField(len(e.data))
+// sizes returns the length of the CloudEvent, and with tag and length in front of it, if its data has so many bytes.
+func (e *protoEvent) sizes(data int) (event, whole int) {
+	event = sizeField(len(e.id)) + sizeField(len(e.source)) + sizeField(len("1.0")) + sizeField(len(e.typ)) + sizeField(data)
 	for i := range e.attributes[:e.used] {
 		event += sizeField(e.attributes[i].size())
 	}

@@ -16,17 +16,21 @@ func SizeEmpty(enc Encoding) int {
 
 // SizeCall is what a call adds to a group, in bytes. Of Packed it is what the call would add if it could not be
 // compressed; an Encoder takes more.
-func SizeCall(enc Encoding, c *Call) int {
+func SizeCall(enc Encoding, c *Call) int { return SizeCallOf(enc, c, len(c.Data)) }
+
+// SizeCallOf is SizeCall of a call whose Data is not there yet and will have so many bytes.
+func SizeCallOf(enc Encoding, c *Call, data int) int {
 	call := *c
 	call.clean()
-	var room [256]byte
-	subject, n := appendAddress(room[:0], &call)
 	if enc == JSON {
-		return sizeCallJSON(&call, subject, n) + len(",")
+		var room [256]byte // on the stack, since nothing of an event is made of it
+		subject, n := appendAddress(room[:0], &call)
+		return sizeCallJSON(&call, subject, n, data) + len(",")
 	}
+	subject, n := appendAddress(nil, &call)
 	var ev protoEvent
 	ev.ofCall(&call, subject, n, "18446744073709551615"[:digits(call.Generation)])
-	_, whole := ev.sizes()
+	_, whole := ev.sizes(data)
 	return incompressible(enc, whole)
 }
 
@@ -39,7 +43,7 @@ func SizeAnswer(enc Encoding, a *Answer) int {
 	}
 	var ev protoEvent
 	ev.ofAnswer(&answer)
-	_, whole := ev.sizes()
+	_, whole := ev.sizes(len(ev.data))
 	return incompressible(enc, whole)
 }
 
