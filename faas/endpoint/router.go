@@ -30,6 +30,8 @@ type Router struct {
 	mu      sync.Mutex // held while Window is called, never while anything else is
 	members map[string]*member
 	past    Stats // counters of the members that were closed
+	window  int   // of all members together
+	over    int   // likewise
 	told    int
 	closed  bool
 }
@@ -43,7 +45,8 @@ type member struct {
 	// guarded by the router's mu
 	users  int // calls of Submit that are at it
 	window int
-	over   int // of what it has queued, what is beyond its window
+	over   int  // of what it has queued, what is beyond its window
+	gone   bool // it is no member any more, whatever it says
 }
 
 const (
@@ -134,7 +137,7 @@ func (r *Router) open(address string, m *member) error {
 	window := func(limit int) {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		m.window = limit
+		r.noteLocked(m, limit, m.over)
 		r.tellLocked()
 	}
 	groups, err := r.cfg.Open(address, deliver, window)
@@ -144,7 +147,8 @@ func (r *Router) open(address string, m *member) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if m.groups, m.err = groups, err; err != nil {
-		delete(r.members, address)
+		r.leaveLocked(address, m)
+		r.tellLocked()
 	}
 	close(m.opened)
 	return err
@@ -157,19 +161,31 @@ func (r *Router) measureLocked(m *member) {
 	}
 	over := max(m.groups.Stats().Queued-m.window, 0)
 	if over = min(over/windowStep*windowStep, largestExtra); over != m.over {
-		m.over = over
+		r.noteLocked(m, m.window, over)
 		r.tellLocked()
 	}
 }
 
+// noteLocked takes note of a member's numbers.
+func (r *Router) noteLocked(m *member, window, over int) {
+	if m.gone {
+		return
+	}
+	r.window += window - m.window
+	r.over += over - m.over
+	m.window, m.over = window, over
+}
+
+// leaveLocked takes a member out.
+func (r *Router) leaveLocked(address string, m *member) {
+	r.noteLocked(m, 0, 0)
+	m.gone = true
+	delete(r.members, address)
+}
+
 // tellLocked tells the window of all members together if it has changed.
 func (r *Router) tellLocked() {
-	window, over := 0, 0
-	for _, m := range r.members {
-		window += m.window
-		over += m.over
-	}
-	if limit := max(window, leastWindow) + min(over, largestExtra); limit != r.told && !r.closed {
+	if limit := max(r.window, leastWindow) + min(r.over, largestExtra); limit != r.told && !r.closed {
 		r.told = limit
 		r.cfg.Window(limit)
 	}
@@ -184,7 +200,7 @@ func (r *Router) closeIdleLocked() {
 		if m.groups == nil || m.users > 0 || !m.groups.idle() {
 			continue
 		}
-		delete(r.members, address)
+		r.leaveLocked(address, m)
 		r.past.add(m.groups.Stats())
 		r.tasks.Go(m.groups.Close)
 	}

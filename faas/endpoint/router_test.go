@@ -209,3 +209,65 @@ func TestRouterConcurrently(t *testing.T) {
 		t.Errorf("%d opened", r.opened)
 	}
 }
+
+// What an address says of itself counts from its opening until it is closed, and not if it could not be opened.
+func TestRouterWindowIsThatOfItsMembers(t *testing.T) {
+	told := 0
+	windows := map[string]func(int){}
+	r := endpoint.NewRouter(endpoint.RouterConfig{
+		Deliver: func([]core.Result) {},
+		Route:   func(f core.FunctionType) (string, error) { return f.Name(), nil },
+		Window:  func(n int) { told = n },
+		Open: func(address string, deliver func([]core.Result), window func(int)) (*endpoint.Groups, error) {
+			windows[address] = window
+			window(1000)
+			if address == "broken" {
+				return nil, errors.New("no such file")
+			}
+			cfg := endpoint.Config{Now: now, Deliver: deliver, Window: func(int) {}}
+			return endpoint.NewGroups(cfg, func(done func([]endpoint.GroupResult)) (endpoint.GroupTransport, error) {
+				return &groupServer{serve: wellDone, done: done}, nil
+			})
+		},
+	})
+	defer r.Close()
+	step := func(what string, want int, do func()) {
+		t.Helper()
+		if do(); told != want {
+			t.Errorf("%s: the window is %d, want %d", what, told, want)
+		}
+	}
+	step("one", 1000, func() { r.Submit(to("a", 1)) })
+	step("two", 2000, func() { r.Submit(to("b", 1)) })
+	step("one that cannot be opened", 2000, func() { r.Submit(to("broken", 1)) })
+	step("what that says later", 2000, func() { windows["broken"](500) })
+	step("a larger one", 4000, func() { windows["a"](3000) })
+	step("a smaller one", 64, func() { windows["a"](10); windows["b"](10) })
+}
+
+// The window of one address among many changes: that is looked at, and not all the others.
+func BenchmarkRouterWindow(b *testing.B) {
+	for _, n := range []int{1, 1000} {
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
+			var change func(int)
+			r := endpoint.NewRouter(endpoint.RouterConfig{
+				Deliver: func([]core.Result) {}, Window: func(int) {},
+				Route: func(f core.FunctionType) (string, error) { return f.Name(), nil },
+				Open: func(_ string, deliver func([]core.Result), window func(int)) (*endpoint.Groups, error) {
+					change = window
+					return endpoint.NewGroups(endpoint.Config{Now: now, Deliver: deliver, Window: window},
+						func(done func([]endpoint.GroupResult)) (endpoint.GroupTransport, error) {
+							return &groupServer{serve: wellDone, done: done}, nil
+						})
+				},
+			})
+			defer r.Close()
+			for i := range n {
+				r.Submit(to("f"+strconv.Itoa(i), 1))
+			}
+			for i := 0; b.Loop(); i++ {
+				change(64 + i%2)
+			}
+		})
+	}
+}
