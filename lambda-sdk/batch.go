@@ -7,6 +7,8 @@ type Batch struct {
 	// State holds the stored values. A declared value that is not in the list makes the batch incomplete; one that is
 	// in the list with a nil Value is known to be absent.
 	State []StateEntry
+	// Traceparent is the W3C trace context of the batch, for Context.Traceparent; empty if it has none.
+	Traceparent string
 	// Messages in order of arrival.
 	Messages []Inbound
 }

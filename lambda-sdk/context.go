@@ -27,6 +27,11 @@ func (c *Context) Self() Address { return c.live().self }
 // Caller returns the Address that sent the message. It is false for a message that came from an ingress.
 func (c *Context) Caller() (Address, bool) { return c.caller, c.hasCaller }
 
+// Traceparent returns the W3C trace context of the batch, as the header traceparent has it; empty if there is none. It is that of the first
+// message in the batch that came with one, and what the batch sends inherits it. Stateway passes it on and makes no spans: give it to a tracing
+// library as the parent of a span, or write it into the log.
+func (c *Context) Traceparent() string { return c.live().traceparent }
+
 // Send sends a message. Messages from one Address to another arrive in the order sent.
 func (c *Context) Send(to Address, message Payload) {
 	r := c.live()

@@ -13,7 +13,7 @@ import (
 // a compressor are all. Generated messages of the protocol are none of them: another SDK may register the same.
 func TestTheSDKDependsOnLittle(t *testing.T) {
 	var files []string
-	for _, pattern := range []string{"*.go", "*/*.go", "../protocol/group/*.go", "../protocol/wire/*.go"} {
+	for _, pattern := range []string{"*.go", "*/*.go", "../protocol/group/*.go", "../protocol/trace/*.go", "../protocol/wire/*.go"} {
 		found, _ := filepath.Glob(pattern)
 		files = append(files, found...)
 	}
@@ -38,6 +38,6 @@ func allowedImport(path string) bool {
 	return !strings.Contains(first, ".") ||
 		strings.HasPrefix(path, "google.golang.org/protobuf/") ||
 		path == "github.com/klauspost/compress/zstd" ||
-		path == "github.com/stateway/stateway/protocol/group" || path == "github.com/stateway/stateway/protocol/wire" ||
+		path == "github.com/stateway/stateway/protocol/group" || path == "github.com/stateway/stateway/protocol/trace" || path == "github.com/stateway/stateway/protocol/wire" ||
 		strings.HasPrefix(path, "github.com/stateway/stateway/lambda-sdk")
 }

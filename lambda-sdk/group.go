@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/stateway/stateway/protocol/group"
+	"github.com/stateway/stateway/protocol/trace"
 )
 
 // source is what the SDK calls itself in answers to groups.
@@ -142,6 +143,7 @@ func (g *groupRun) run(it *item, room []byte) (answer group.Answer, rest []byte)
 	if err := g.app.registry.Load().decodeToFunction(it.call.Data, &s.batch); err != nil {
 		return g.failed(it, err), room
 	}
+	s.batch.Traceparent = trace.Parse(it.call.Traceparent).String()
 	if err := g.app.Run(it.ctx, &s.batch, &s.effects); err != nil {
 		return g.failed(it, err), room
 	}

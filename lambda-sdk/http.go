@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/stateway/stateway/protocol/group"
+	"github.com/stateway/stateway/protocol/trace"
 )
 
 const contentType = "application/octet-stream"
@@ -38,7 +39,7 @@ func (a *App) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		http.Error(w, err.Error(), bodyStatus(err))
 		return
 	}
-	answer, err := a.Invoke(req.Context(), body)
+	answer, err := a.invoke(req.Context(), body, trace.Of(req.Header["Traceparent"]))
 	if err != nil {
 		a.logFailure(req.Context(), err)
 		http.Error(w, err.Error(), http.StatusInternalServerError)

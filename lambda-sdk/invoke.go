@@ -3,6 +3,8 @@ package stateway
 import (
 	"context"
 	"sync"
+
+	"github.com/stateway/stateway/protocol/trace"
 )
 
 // Largest memory that is kept for the next call, in entries and in bytes.
@@ -25,11 +27,16 @@ var scratches = sync.Pool{New: func() any { return new(scratch) }}
 // An error means that nothing took effect: the request could not be read, the function is unknown, or a handler
 // failed (also by a panic, see PanicError). Safe for concurrent use.
 func (a *App) Invoke(ctx context.Context, request []byte) ([]byte, error) {
+	return a.invoke(ctx, request, nil)
+}
+
+func (a *App) invoke(ctx context.Context, request []byte, tr *trace.Context) ([]byte, error) {
 	s := scratches.Get().(*scratch)
 	defer s.release()
 	if err := a.registry.Load().decodeToFunction(request, &s.batch); err != nil {
 		return nil, err
 	}
+	s.batch.Traceparent = tr.String()
 	if err := a.Run(ctx, &s.batch, &s.effects); err != nil {
 		return nil, err
 	}

@@ -30,11 +30,12 @@ const maxKeptCell = 64 << 10
 
 // run is the work on one batch.
 type run struct {
-	fn    *function
-	self  Address
-	cells []cell // one for each declared value, in order
-	out   *Effects
-	err   error // first effect that was not valid
+	fn          *function
+	self        Address
+	traceparent string // empty if the batch has none
+	cells       []cell // one for each declared value, in order
+	out         *Effects
+	err         error // first effect that was not valid
 }
 
 // cell is a state value during a batch.
@@ -65,7 +66,7 @@ func (a *App) Run(ctx context.Context, b *Batch, out *Effects) error {
 	}
 	r := runs.Get().(*run)
 	defer r.release()
-	r.fn, r.self, r.out = fn, b.Target, out
+	r.fn, r.self, r.traceparent, r.out = fn, b.Target, b.Traceparent, out
 	if err := r.load(b); err != nil {
 		return fmt.Errorf("invoke %s: %w", b.Target, err)
 	}

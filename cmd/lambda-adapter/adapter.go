@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/stateway/stateway/protocol/group"
+	"github.com/stateway/stateway/protocol/trace"
 )
 
 const (
@@ -141,8 +142,8 @@ func (a *adapter) send(ctx context.Context, c *group.Call) (*http.Response, erro
 
 func (a *adapter) request(ctx context.Context, c *group.Call) *http.Request {
 	header := http.Header{"Content-Type": {contentType}}
-	if c.Traceparent != "" {
-		header.Set("Traceparent", c.Traceparent)
+	if tr := trace.Parse(c.Traceparent); tr != nil {
+		header["traceparent"] = []string{tr.String()} // in lower case on the wire, as W3C recommends
 	}
 	req := &http.Request{
 		Method: http.MethodPost, URL: a.url, Host: a.url.Host, Header: header, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,

@@ -12,6 +12,8 @@ import (
 	"github.com/stateway/stateway/protocol/group"
 )
 
+const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
 func TestGroupsBecomePlainRequests(t *testing.T) {
 	socket := filepath.Join(t.TempDir(), "server.sock")
 	for name, env := range map[string][]string{
@@ -26,7 +28,19 @@ func TestGroupsBecomePlainRequests(t *testing.T) {
 				for i := range 20 {
 					calls = append(calls, callOf(t, fmt.Sprint("echo-", i), "echo"))
 				}
+				traced := map[string]string{"none": "", "traced": traceparent, "bad": "two\r\nlines: hello"}
+				for id, tr := range traced {
+					call := callOf(t, id, "traced")
+					call.Traceparent = tr
+					calls = append(calls, call)
+				}
 				answers := e.group(t, enc, calls...)
+				traced["bad"] = ""
+				for id, tr := range traced {
+					if a := answers[id]; a.Kind != group.Result || !strings.Contains(string(a.Data), "<"+tr+">") {
+						t.Errorf("%s: %s %q %q", id, a.Kind, a.Message, a.Data)
+					}
+				}
 				if len(answers) != len(calls) {
 					t.Errorf("%d answers to %d calls", len(answers), len(calls))
 				}

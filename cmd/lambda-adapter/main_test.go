@@ -43,6 +43,10 @@ func serveFunctions() {
 		ctx.Send(ctx.Self(), msg.Payload())
 		return nil
 	})
+	app.Function("test/traced", func(ctx *stateway.Context, _ stateway.Message) error {
+		ctx.Send(ctx.Self(), stateway.String.Of("<"+ctx.Traceparent()+">"))
+		return nil
+	})
 	app.Function("test/fails", func(*stateway.Context, stateway.Message) error { return errors.New("no") })
 	app.Function("test/crashes", func(*stateway.Context, stateway.Message) error {
 		fmt.Println("the server crashes")

@@ -16,6 +16,7 @@ type Instance struct {
 	self  stateway.Address
 	specs []stateway.ValueSpec
 	state map[string][]byte // encoded TypedValue of every value that is present
+	trace string
 }
 
 // New returns the instance at an Address of app, without state. The test fails when app lacks the function.
@@ -52,6 +53,9 @@ func (i *Instance) DeliverErrorFrom(caller stateway.Address, messages ...statewa
 	i.t.Helper()
 	return i.mustFail(stateway.Inbound{Caller: caller, HasCaller: true}, messages)
 }
+
+// Trace gives the deliveries from now on a W3C trace context, for Context.Traceparent; an empty text gives them none.
+func (i *Instance) Trace(traceparent string) { i.trace = traceparent }
 
 // Set gives the instance a state value, as if an earlier invocation had written it.
 func Set[T any](i *Instance, state *stateway.State[T], v T) {
@@ -132,7 +136,7 @@ func (i *Instance) mustFail(from stateway.Inbound, messages []stateway.Payload) 
 
 func (i *Instance) run(from stateway.Inbound, messages []stateway.Payload) (Effects, error) {
 	i.t.Helper()
-	batch := stateway.Batch{Target: i.self}
+	batch := stateway.Batch{Target: i.self, Traceparent: i.trace}
 	for _, spec := range i.specs {
 		batch.State = append(batch.State, stateway.StateEntry{Name: spec.Name, Value: i.state[spec.Name]})
 	}

@@ -27,6 +27,21 @@ var (
 	add   = stateway.JSON[item]("shop/Add")
 )
 
+func TestTrace(t *testing.T) {
+	app := stateway.New()
+	app.Function(cart, func(ctx *stateway.Context, _ stateway.Message) error {
+		ctx.Send(ctx.Self(), stateway.String.Of(ctx.Traceparent()))
+		return nil
+	})
+	i := statewaytest.New(t, app, cart.At("Kim"))
+	for _, want := range []string{"", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", ""} {
+		i.Trace(want)
+		if got := statewaytest.Read(i, stateway.String, i.Deliver(stateway.Bool.Of(true)).Sent[0].Message); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
 func newApp() *stateway.App {
 	app := stateway.New()
 	app.Function(cart, handleCart, items)
