@@ -7,6 +7,7 @@ import (
 
 	"github.com/stateway/stateway/faas/http"
 	"github.com/stateway/stateway/faas/reqreply"
+	"github.com/stateway/stateway/protocol/trace"
 	"github.com/stateway/stateway/runtime/core"
 )
 
@@ -51,6 +52,9 @@ func (p *plain) Budget() time.Duration {
 	t := p.all.transport
 	return t.asker.Budget(p.invocation()) + t.patience()
 }
+
+// Trace implements http.Request.
+func (p *plain) Trace() *trace.Context { return p.invocation().Trace() }
 
 // Append implements http.Request.
 func (p *plain) Append(b []byte) []byte {

@@ -8,6 +8,7 @@ import (
 	codec "github.com/stateway/stateway/faas/group"
 	"github.com/stateway/stateway/faas/http"
 	"github.com/stateway/stateway/protocol/group"
+	"github.com/stateway/stateway/protocol/trace"
 	"github.com/stateway/stateway/runtime/core"
 )
 
@@ -33,6 +34,9 @@ func (r *request) Budget() time.Duration {
 }
 
 func (r *request) longest() time.Duration { return r.transport.asker.Longest(r.group) }
+
+// Trace implements http.Request: each item has its own.
+func (r *request) Trace() *trace.Context { return nil }
 
 var codecs = sync.Pool{New: func() any { return new(codec.Codec) }}
 

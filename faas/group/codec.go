@@ -60,6 +60,7 @@ func (a *Asker) call(inv *core.Invocation) group.Call {
 		Generation:    uint64(inv.Try.Generation),
 		Attempt:       inv.Attempt,
 		TimeoutMillis: a.Budget(inv).Milliseconds(),
+		Traceparent:   inv.Trace().String(),
 	}
 }
 

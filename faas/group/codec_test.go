@@ -10,11 +10,14 @@ import (
 
 	"github.com/stateway/stateway/faas/group"
 	protocol "github.com/stateway/stateway/protocol/group"
+	"github.com/stateway/stateway/protocol/trace"
 	"github.com/stateway/stateway/protocol/wire"
 	"github.com/stateway/stateway/runtime/core"
 )
 
 var asker = &group.Asker{Source: group.Source(core.ApplicationID{1}), Call: 2 * time.Minute}
+
+const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 func ofInvocations(invs ...*core.Invocation) *core.Group { return &core.Group{N: 1, Items: invs} }
 
@@ -42,6 +45,7 @@ func TestGroupsThereAndBack(t *testing.T) {
 	var c group.Codec
 	g := ofInvocations(invocation(1), invocation(2), invocation(3))
 	g.Items[1].Budget = 1500
+	g.Items[2].Messages = append(g.Items[2].Messages, &core.Message{Arg: g.Items[2].Messages[0].Arg, Trace: trace.Parse(traceparent)})
 	for _, enc := range []protocol.Encoding{protocol.JSON, protocol.Protobuf, protocol.Packed} {
 		payload, ok := c.Encode(enc, asker, g, []byte("before "), 0)
 		if !ok {
@@ -53,12 +57,13 @@ func TestGroupsThereAndBack(t *testing.T) {
 		}
 		for i, call := range calls {
 			var to wire.ToFunction
-			if err := to.Parse(call.Data); err != nil || len(to.States) != 1 || len(to.Invocations) != 1 {
+			if err := to.Parse(call.Data); err != nil || len(to.States) != 1 || len(to.Invocations) != len(g.Items[i].Messages) {
 				t.Errorf("%s: %+v, %v", enc, to, err)
 			}
 			want := protocol.Call{
 				ID: g.Items[i].Try.String(), Source: "stateway:01000000000000000000000000000000", Generation: 7, Attempt: 1,
 				Target: wire.Address{Namespace: "test", Type: "echo", ID: g.Items[i].Target.ID}, TimeoutMillis: []int64{120000, 1500, 120000}[i],
+				Traceparent: []string{"", "", traceparent}[i],
 			}
 			call.Data = nil
 			if diff := cmp.Diff(want, call); diff != "" {
@@ -77,6 +82,7 @@ func TestGroupsThereAndBack(t *testing.T) {
 func TestSizesAreExact(t *testing.T) {
 	var c group.Codec
 	g := ofInvocations(invocation(1), invocation(22), invocation(333))
+	g.Items[1].Messages[0].Trace = trace.Parse(traceparent)
 	for enc, less := range map[protocol.Encoding]int{protocol.JSON: 1, protocol.Protobuf: 0} {
 		want := protocol.SizeEmpty(enc) - less
 		for _, inv := range g.Items {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/stateway/stateway/faas/reqreply"
+	"github.com/stateway/stateway/protocol/trace"
 	"github.com/stateway/stateway/runtime/core"
 )
 
@@ -35,7 +36,10 @@ type conn struct {
 	closed bool     // guarded by mu
 }
 
-const maxDigits = 24 // of a Content-Length, with the empty line behind it
+const (
+	maxDigits = 24 // of a Content-Length, with the empty line behind it
+	maxTrace  = len(traceHeader) + 4 + trace.TextSize
+)
 
 // errStale: the server closed a connection that had been idle before it sent a byte of an answer, or told that it would
 // with a 408 that nobody had asked for.
@@ -77,8 +81,12 @@ func (c *conn) request(j job) {
 		c.out = nil
 	}
 	n := c.codec.Prepare(j.inv)
-	c.out = slices.Grow(c.out[:0], len(j.route.head)+maxDigits+n)
-	c.out = append(c.out, j.route.head...)
+	c.out = slices.Grow(c.out[:0], len(j.route.head)+maxTrace+maxDigits+n)
+	if tr := j.trace(); tr == nil {
+		c.out = append(c.out, j.route.head...)
+	} else {
+		c.out = j.route.appendHead(c.out, octetStream, tr)
+	}
 	c.out = strconv.AppendInt(c.out, int64(n), 10)
 	c.out = append(c.out, "\r\n\r\n"...)
 	c.out = c.codec.AppendRequest(c.out)

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/stateway/stateway/protocol/trace"
 	"github.com/stateway/stateway/runtime/core"
 )
 
@@ -14,6 +15,14 @@ type job struct {
 	route *route
 	inv   *core.Invocation
 	post  Request
+}
+
+// trace is the trace context that goes with the request, nil if there is none.
+func (j *job) trace() *trace.Context {
+	if j.post != nil {
+		return j.post.Trace()
+	}
+	return j.inv.Trace()
 }
 
 // lane makes one request at a time.

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/stateway/stateway/protocol/trace"
 	"github.com/stateway/stateway/runtime/core"
 )
 
@@ -16,6 +17,8 @@ type Request interface {
 	ContentType() string
 	// Budget bounds the time from taking the request off the queue to the end of its answer. Zero means Config.Call.
 	Budget() time.Duration
+	// Trace is the trace context of the request, nil if it has none.
+	Trace() *trace.Context
 	// Append appends the body. It is called once, or once more where a redirect is followed.
 	Append(b []byte) []byte
 	// Answered takes what became of the request, once, unless the client is closed first; the answer is its own. A request whose URL
@@ -86,7 +89,7 @@ func (c *conn) post(j job) *Answer {
 // there.
 func (c *conn) postRequest(j job, room []byte) (whole []byte) {
 	contentType := j.post.ContentType()
-	head := j.route.appendHead(room[:0], contentType)
+	head := j.route.appendHead(room[:0], contentType, j.trace())
 	most := len(head) + maxDigits
 	whole = append(head, make([]byte, maxDigits)...)
 	whole = j.post.Append(whole)

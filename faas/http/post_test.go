@@ -9,12 +9,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stateway/stateway/protocol/trace"
 	"github.com/stateway/stateway/runtime/core"
 )
 
 // letter is a Request with a body of its own.
 type letter struct {
 	body    []byte
+	tr      *trace.Context
 	answers chan *Answer
 }
 
@@ -22,6 +24,7 @@ func (*letter) Function() core.FunctionType { return "ns/name" }
 func (*letter) ContentType() string         { return "text/x-letter" }
 func (*letter) Budget() time.Duration       { return 0 }
 
+func (l *letter) Trace() *trace.Context  { return l.tr }
 func (l *letter) Append(b []byte) []byte { return append(b, l.body...) }
 func (l *letter) Answered(a *Answer)     { l.answers <- a }
 
@@ -80,5 +83,54 @@ func TestPostAfterClose(t *testing.T) {
 	c.Post(l)
 	if len(l.answers) != 0 {
 		t.Error("answered after Close")
+	}
+}
+
+// The trace context of an invocation travels as a header, by every way: connections of our own, net/http, behind a redirect. A request without one has no such
+// header, also when the one before had.
+func TestTraceparent(t *testing.T) {
+	const want = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+	heads := make(chan nethttp.Header, 1)
+	handler := nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
+		if r.URL.Path == "/away" {
+			nethttp.Redirect(w, r, "/", nethttp.StatusTemporaryRedirect)
+			return
+		}
+		heads <- r.Header
+		w.Header().Set("Content-Type", octetStream)
+		_, _ = w.Write(okBody)
+	})
+	s := httptest.NewUnstartedServer(handler)
+	s.Config.Protocols = new(nethttp.Protocols)
+	s.Config.Protocols.SetHTTP1(true)
+	s.Config.Protocols.SetUnencryptedHTTP2(true)
+	s.Start()
+	defer s.Close()
+	for name, cfg := range map[string]Config{
+		"own connections": {URL: s.URL},
+		"net/http":        {URL: s.URL, HTTP2: true},
+		"redirected":      {URL: s.URL + "/away", Transport: OkHTTP},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newCaller(t, cfg)
+			for _, tr := range []*trace.Context{nil, trace.Parse(want), nil} {
+				inv := invocation("Kim")
+				inv.Messages = append(inv.Messages, &core.Message{Arg: inv.Messages[0].Arg, Trace: tr})
+				if o := c.call(inv); o.Class != core.OutcomeOK {
+					t.Fatal(o.Reason)
+				}
+				if got := (<-heads).Values("Traceparent"); strings.Join(got, " ") != tr.String() {
+					t.Errorf("an invocation with %q: got %q", tr, got)
+				}
+				l := &letter{body: []byte("x"), tr: tr, answers: make(chan *Answer, 1)}
+				c.Post(l)
+				if a := <-l.answers; a.Reason != "" {
+					t.Fatal(a.Reason)
+				}
+				if got := (<-heads).Values("Traceparent"); strings.Join(got, " ") != tr.String() {
+					t.Errorf("a request with %q: got %q", tr, got)
+				}
+			}
+		})
 	}
 }

@@ -7,10 +7,14 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/stateway/stateway/protocol/trace"
 	"github.com/stateway/stateway/runtime/core"
 )
 
 const placeholder = "{function.name}"
+
+// traceHeader is in lower case on the wire, as W3C recommends.
+const traceHeader = "traceparent"
 
 // route is where the invocations of one function type go.
 type route struct {
@@ -93,16 +97,19 @@ func (r *route) parse() error {
 		return err
 	}
 	r.begin = "POST " + target + " HTTP/1.1\r\nHost: " + r.host + "\r\nUser-Agent: statefun\r\nContent-Type: "
-	r.head = r.appendHead(nil, octetStream)
+	r.head = r.appendHead(nil, octetStream, nil)
 	return nil
 }
 
 // appendHead appends the head of a lean request up to the value of Content-Length.
-func (r *route) appendHead(b []byte, contentType string) []byte {
+func (r *route) appendHead(b []byte, contentType string, tr *trace.Context) []byte {
 	b = append(b, r.begin...)
 	b = append(b, contentType...)
 	b = append(b, "\r\nAccept: "...)
 	b = append(b, contentType...)
+	if tr != nil {
+		b = tr.Append(append(b, "\r\n"+traceHeader+": "...))
+	}
 	return append(b, "\r\nAccept-Encoding: gzip,deflate\r\nConnection: keep-alive\r\nContent-Length: "...)
 }
 

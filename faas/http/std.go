@@ -112,6 +112,9 @@ func (l *stdLane) request(ctx context.Context, j job) (*nethttp.Request, error) 
 		"Accept-Encoding": {"gzip,deflate"},
 		"Idempotency-Key": {}, // not sent; it allows net/http to try a stale connection's request again
 	}
+	if tr := j.trace(); tr != nil {
+		req.Header[traceHeader] = []string{tr.String()}
+	}
 	return req, nil
 }
 

@@ -83,6 +83,7 @@ func (f *sdkFunction) Invoke(ctx context.Context, inv *core.Invocation) core.Out
 
 func (s *scratch) fill(inv *core.Invocation) {
 	s.batch.Target = stateway.FunctionType(inv.Target.Type).At(inv.Target.ID)
+	s.batch.Traceparent = inv.Trace().String()
 	for i := range inv.States {
 		st := &inv.States[i]
 		s.batch.State = append(s.batch.State, stateway.StateEntry{Name: st.Name, Value: st.Value})

@@ -18,6 +18,7 @@ import (
 	"github.com/stateway/stateway/faas/endpoint"
 	faashttp "github.com/stateway/stateway/faas/http"
 	stateway "github.com/stateway/stateway/lambda-sdk"
+	"github.com/stateway/stateway/protocol/trace"
 	"github.com/stateway/stateway/protocol/wire"
 	"github.com/stateway/stateway/runtime/core"
 )
@@ -72,7 +73,7 @@ func randomStep(ctx *stateway.Context, r *rand.Rand, msg stateway.Message) error
 	if r.IntN(3) == 0 {
 		payload = payloads[often(r, []int{1, 2, 4, 5, 6, 9, 0, 3, 7, 8, 10}, 6)]
 	}
-	switch r.IntN(12) {
+	switch r.IntN(13) {
 	case 0:
 		ctx.Send(target, payload)
 	case 1:
@@ -111,6 +112,8 @@ func randomStep(ctx *stateway.Context, r *rand.Rand, msg stateway.Message) error
 		case 1:
 			panic("ouch")
 		}
+	case 12:
+		ctx.Send(ctx.Self(), stateway.String.Of(ctx.Traceparent()))
 	}
 	return nil
 }
@@ -144,6 +147,9 @@ func randomInvocation(t *testing.T, r *rand.Rand) *core.Invocation {
 		m := &core.Message{Target: inv.Target, Arg: value(t, r.Int64())}
 		if r.IntN(2) == 0 {
 			m.Caller = core.Address{Type: "other/caller", ID: oneOf(r, []string{"c", "", "ü"})}
+		}
+		if r.IntN(4) == 0 {
+			m.Trace = trace.Parse(fmt.Sprintf("00-%032x-%016x-%02x", r.Uint64()|1, r.Uint64()|1, r.IntN(256)))
 		}
 		if r.IntN(60) == 0 {
 			m.Arg = oneOf(r, []core.Value{nil, {}, {0xff}, wire.AppendTypedValue(nil, "a/b", nil), wire.TypedValue{Typename: "io.statefun.types/long"}.Append(nil)})
