@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -11,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 )
 
 // Root returns the repository's top folder.
@@ -87,20 +89,36 @@ func Cleanup() {
 
 var handedOut sync.Map // ports that FreePort returned before
 
-// FreePort returns a loopback TCP port that nobody listens on and that it did not return before.
+// FreePort returns a loopback TCP port that nobody listens on and that it did not return before. It is none of those that systems
+// give to connections, so that it is still free when somebody listens at last.
 func FreePort() (int, error) {
-	for range 100 {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return 0, fmt.Errorf("find a free port: %w", err)
+	last := errors.New("all were handed out before")
+	for range 1000 {
+		port := 10000 + rand.IntN(22000)
+		if err := tryPort(port); err != nil {
+			last = err
+			continue
 		}
-		port := listener.Addr().(*net.TCPAddr).Port
-		listener.Close()
 		if _, taken := handedOut.LoadOrStore(port, true); !taken {
 			return port, nil
 		}
 	}
-	return 0, errors.New("find a free port: the system offers the same ones again and again")
+	return 0, fmt.Errorf("find a free port: %w", last)
+}
+
+// tryPort binds a socket to a loopback port and closes it. No process is started meanwhile: it would hold the socket for a moment longer.
+func tryPort(port int) error {
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
+	if err != nil {
+		return err
+	}
+	return errors.Join(
+		syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 1), // as for listeners: it fails beside one only
+		syscall.Bind(fd, &syscall.SockaddrInet4{Port: port, Addr: [4]byte{127, 0, 0, 1}}),
+		syscall.Close(fd),
+	)
 }
 
 // Loopback returns the address of a loopback port.

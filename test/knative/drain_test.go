@@ -38,20 +38,24 @@ func (g *gateway) lead(t *testing.T, to string) {
 	g.to.Store(u)
 }
 
-// instance is a server with the queue-proxy before it.
+// instance is a server with the queue-proxy before it. What its workers have to do that takes time takes until goOn is closed.
 type instance struct {
 	*server
 	proxy   *harness.QueueProxy
-	running atomic.Int64 // workers that take long
+	goOn    chan struct{}
+	running atomic.Int64
 	undone  atomic.Int64 // of these, those whose client went before they were done
 }
 
 func newInstance(t *testing.T) *instance {
 	t.Helper()
-	i := &instance{server: newServer(t)}
+	i := &instance{server: newServer(t), goOn: make(chan struct{})}
 	i.work = func(ctx context.Context, _ string, m step) {
+		if m.Millis == 0 {
+			return
+		}
 		i.running.Add(1)
-		time.Sleep(time.Duration(m.Millis) * time.Millisecond)
+		<-i.goOn
 		i.running.Add(-1)
 		if ctx.Err() != nil {
 			i.undone.Add(1)
@@ -69,31 +73,39 @@ func TestDrain(t *testing.T) {
 		t.Skip(err)
 	}
 	t.Parallel()
+	const long = 16
 	g := newGateway(t)
 	old := newInstance(t)
 	g.lead(t, old.proxy.URL)
 	w := newWorld(t, g.URL, "group: {maxItems: 8}")
-	w.send("before", 100, 4, 0)
-	w.send("long", 16, 1, 3*time.Second)
-	harness.Eventually(t, 10*time.Second, func() bool { return old.running.Load() >= 16 }, func() string { return "16 workers at work: " + w.summary() })
+	w.send("first", 100, 4, 0)
+	w.expectAll(30 * time.Second)
+	w.send("long", long, 1, time.Second)
+	harness.Eventually(t, 20*time.Second, func() bool { return old.running.Load() == long }, func() string { return "workers that take long: " + w.summary() })
 
 	fresh := newInstance(t)
 	g.lead(t, fresh.proxy.URL)
 	ended := make(chan error, 1)
-	go func() { ended <- old.proxy.Stop(time.Minute) }()
+	go func() { ended <- old.proxy.Stop(2 * time.Minute) }()
+	if err := old.proxy.WaitOutput(t.Context(), "Received TERM signal"); err != nil {
+		t.Fatal(err)
+	}
+	before := w.done()
 	for _, prefix := range []string{"a", "b", "c", "d"} {
-		w.send(prefix, 50, 4, 5*time.Millisecond)
+		w.send(prefix, 50, 4, 0)
 	}
-	if old.running.Load() < 16 {
-		t.Error("what took long was over before the end began: the test proves nothing")
+	harness.Eventually(t, 30*time.Second, func() bool { return w.done() == before+4*50*4*2 }, func() string { return "what was sent since SIGTERM: " + w.summary() })
+	if n := old.running.Load(); n != long {
+		t.Errorf("%d workers are still at work, of %d", n, long)
 	}
+	close(old.goOn)
 	w.expectAll(30 * time.Second)
 	if err := <-ended; err != nil {
 		t.Errorf("the old queue-proxy: %v", err)
 	}
 	old.stop()
-	w.send("after", 50, 4, 0)
-	w.expectAll(20 * time.Second)
+	w.send("last", 50, 4, 0)
+	w.expectAll(30 * time.Second)
 	w.expectInnocent()
 	_, groups, _, _ := fresh.asked()
 	trouble := w.metric("stateway_requests_total", "outcome", "trouble")

@@ -98,10 +98,12 @@ func newServer(t *testing.T) *server {
 // start lets it listen.
 func (s *server) start() {
 	s.t.Helper()
-	l, err := (&net.ListenConfig{}).Listen(s.t.Context(), "tcp", harness.Loopback(s.port))
-	if err != nil {
-		s.t.Fatal(err)
-	}
+	var l net.Listener
+	var err error
+	harness.Eventually(s.t, 5*time.Second, func() bool { // a process that is being started holds what was closed for a moment
+		l, err = (&net.ListenConfig{}).Listen(s.t.Context(), "tcp", harness.Loopback(s.port))
+		return err == nil
+	}, func() string { return err.Error() })
 	s.http = &http.Server{Handler: s, ReadHeaderTimeout: time.Minute, Protocols: new(http.Protocols)}
 	s.http.Protocols.SetHTTP1(true)
 	s.http.Protocols.SetUnencryptedHTTP2(true)

@@ -148,7 +148,7 @@ func (w *world) expectAll(limit time.Duration) {
 // broken reports whether a function has seen a message twice, or out of order.
 func broken(records map[string]int) bool {
 	for r, n := range records {
-		if n != 1 || strings.Contains(r, "after") {
+		if n != 1 || strings.Contains(r, " after ") {
 			return true
 		}
 	}
