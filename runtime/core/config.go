@@ -72,7 +72,8 @@ type WorkerConfig struct {
 	// DiskBacklog bounds the waiting messages that lie in the stores only, in bytes; zero means 16 GiB. Beyond it the
 	// partitions that feed them stop.
 	DiskBacklog int64
-	// DeadLetterBytes bounds the dead letters that all shards keep for putting back; zero means 64 MiB. Beyond it the oldest go.
+	// DeadLetterBytes bounds the dead letters that all shards keep for putting back; zero means 64 MiB. Beyond it the oldest go;
+	// each shard gets an equal part, and keeps its newest however large that is.
 	DeadLetterBytes int64
 	// SweepRows bounds the rows that the sweep of expired state looks at in a second; zero means 2,000.
 	SweepRows int

@@ -21,6 +21,7 @@ type DeadLetterRecord struct {
 	Caller   string   `json:"caller,omitempty"`
 	Typename string   `json:"typename,omitempty"` // of the argument; rows of older versions lack it
 	Argument string   `json:"argument"`           // base64 of the encoded TypedValue
+	Size     int      `json:"size,omitempty"`     // bytes of an argument that is left out, because the egress takes no letter that long; only there
 	Trace    string   `json:"traceparent,omitempty"`
 	Attempts int      `json:"attempts"`
 	First    int64    `json:"firstFailure"` // Unix milliseconds
@@ -28,10 +29,14 @@ type DeadLetterRecord struct {
 	Reasons  []string `json:"reasons"`
 }
 
-func encodeDeadLetter(m *Message, f *Failure) []byte {
+// encodeDeadLetter makes the letter of a message, with its argument if whole.
+func encodeDeadLetter(m *Message, f *Failure, whole bool) []byte {
 	r := DeadLetterRecord{
-		Address: m.Target.String(), Argument: base64.StdEncoding.EncodeToString(m.Arg), Typename: typenameOf(m.Arg), Trace: m.Trace.String(),
+		Address: m.Target.String(), Typename: typenameOf(m.Arg), Trace: m.Trace.String(), Size: len(m.Arg),
 		Attempts: f.Attempts, First: int64(f.First), Last: int64(f.Last), Reasons: f.Reasons,
+	}
+	if whole {
+		r.Argument, r.Size = base64.StdEncoding.EncodeToString(m.Arg), 0
 	}
 	if !m.Caller.IsZero() {
 		r.Caller = m.Caller.String()

@@ -15,7 +15,7 @@ func TestDeadLetterRoundTrip(t *testing.T) {
 		tr := []*trace.Context{nil, testTrace(1)}[i]
 		m := &Message{Target: Address{Type: "f/a", ID: "/1/ü"}, Caller: caller, Trace: tr, Arg: encodeValue("f/T", []byte{0, 255})}
 		f := &Failure{First: 5, Last: 7, Attempts: 3, Reasons: []string{"one", "two"}}
-		got, err := ParseDeadLetter(encodeDeadLetter(m, f))
+		got, err := ParseDeadLetter(encodeDeadLetter(m, f, true))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -100,7 +100,7 @@ func FuzzParseDeadLetter(f *testing.F) {
 			}
 			return
 		}
-		again, err := ParseDeadLetter(encodeDeadLetter(&Message{Target: d.Target, Caller: d.Caller, Arg: d.Arg, Trace: d.Trace}, &d.Failure))
+		again, err := ParseDeadLetter(encodeDeadLetter(&Message{Target: d.Target, Caller: d.Caller, Arg: d.Arg, Trace: d.Trace}, &d.Failure, true))
 		if err != nil || again.Target != d.Target || again.Caller != d.Caller || string(again.Arg) != string(d.Arg) || !equalTrace(again.Trace, d.Trace) || !json.Valid(b) {
 			t.Errorf("got %+v, %v, want %+v", again, err, d)
 		}

@@ -38,13 +38,16 @@ func (w *Worker) sweepLetters(sh *shard) {
 		return
 	}
 	w.swept = true
-	if d.reading || d.wait > sh.applied || (d.due > w.now && d.bytes <= w.letterBudget()) {
+	if d.reading || d.wait > sh.applied || (d.due > w.now && !w.tooMany(d)) {
 		return
 	}
 	d.reading = true
 	d.phase = sh.barrier.begin()
 	w.emit(ReadFailures{Shard: sh.id, Limit: failuresRead})
 }
+
+// tooMany reports whether a shard keeps more dead letters than it may. One alone stays, however large it is.
+func (w *Worker) tooMany(d *deadLetters) bool { return d.rows > 1 && d.bytes > w.letterBudget() }
 
 // letterBudget bounds the dead letters that a shard keeps, in bytes.
 func (w *Worker) letterBudget() int64 {
@@ -70,7 +73,7 @@ func (w *Worker) dropLetters(sh *shard, rows []StoredFailure) {
 		if d.gone[key] {
 			continue // put back since
 		}
-		if f.Until > w.now && d.bytes <= w.letterBudget() {
+		if f.Until > w.now && !w.tooMany(d) {
 			d.due = f.Until
 			return
 		}

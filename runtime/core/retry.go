@@ -121,14 +121,44 @@ func (w *Worker) unhold(in *instance) {
 // deadLetter sends the head message with its history to the endpoint's dead letter egress and keeps a failure row.
 func (w *Worker) deadLetter(in *instance, ep *endpointState) {
 	m, sh := in.mail[0], in.shard
-	letter := encodeDeadLetter(m, in.fail)
-	w.emitRecord(sh, ep.DeadLetter, DeadLetterType, encodeValue(DeadLetterType, letter), m.Trace)
+	reason := in.fail.Reason()
+	letter, text := w.sendLetter(sh, ep.DeadLetter, m, in.fail)
 	w.keepLetter(sh, saturate(w.now, ep.Retain), letter)
-	w.emit(Note{Address: in.addr, Text: "message sent to the dead letters: " + in.fail.Reason()})
+	w.emit(Note{Address: in.addr, Text: text + ": " + reason})
 	w.stats.DeadLetters++
 	w.succeeded(in)
 	w.consume(in, 1)
 	w.offer(in)
+}
+
+// sendLetter sends m to a dead letter egress: whole; without its argument if the egress does not take that, as one that is too long; or not at
+// all. It returns the letter to keep, which has the argument and says what was not sent, and what was done.
+func (w *Worker) sendLetter(sh *shard, to EgressID, m *Message, f *Failure) (letter []byte, text string) {
+	letter = encodeDeadLetter(m, f, true)
+	whole := encodeValue(DeadLetterType, letter)
+	problem := w.refuses(to, whole)
+	if problem == nil {
+		w.emitRecord(sh, to, DeadLetterType, whole, m.Trace)
+		return letter, "message sent to the dead letters"
+	}
+	w.stats.DeadLettersUnfit++
+	what := "sent to the dead letters without its argument"
+	if short := encodeValue(DeadLetterType, encodeDeadLetter(m, f, false)); w.refuses(to, short) == nil {
+		w.emitRecord(sh, to, DeadLetterType, short, m.Trace)
+	} else {
+		what = "not sent to the dead letters"
+	}
+	why := beginning(what+", because egress "+w.egresses[to].Name+" does not take it: "+problem.Error(), failureReasonLen)
+	f.note(w.now, why)
+	return encodeDeadLetter(m, f, true), "message " + why + "; it is kept whole as a failure of the Address"
+}
+
+// refuses says why an egress would never take a dead letter; nil if it does.
+func (w *Worker) refuses(to EgressID, letter Value) error {
+	if validate := w.egresses[to].Validate; validate != nil {
+		return validate(DeadLetterType, letter)
+	}
+	return nil
 }
 
 // retry is an instance that rests.

@@ -13,6 +13,7 @@ type WorkerStats struct {
 	Expired            uint64 // states and dedupe ids swept
 	Held               int    // Addresses
 	DeadLetters        uint64
+	DeadLettersUnfit   uint64 // sent without the message itself, or not at all, because the egress does not take it
 	DeadLettersDropped uint64 // kept ones deleted before their time, because there were too many
 	DeadLettersBack    uint64 // put back by operators
 	Dropped            uint64 // by operators
@@ -86,6 +87,7 @@ func (s WorkerStats) Plus(o WorkerStats) WorkerStats {
 	s.Expired += o.Expired
 	s.Held += o.Held
 	s.DeadLetters += o.DeadLetters
+	s.DeadLettersUnfit += o.DeadLettersUnfit
 	s.DeadLettersDropped += o.DeadLettersDropped
 	s.DeadLettersBack += o.DeadLettersBack
 	s.Dropped += o.Dropped

@@ -131,7 +131,7 @@ func scriptApplication(c command) *Application {
 			},
 		}, {Name: "g"}},
 		Egresses: []Egress{
-			{Name: "out/now", Validate: refuseBad},
+			{Name: "out/now", Validate: refuseBad(int(c.number("longest", 0)))},
 			{Name: "out/commit", AfterCommit: true},
 		},
 		EndpointOf: func(t FunctionType) (EndpointID, bool) {
@@ -146,11 +146,17 @@ func scriptApplication(c command) *Application {
 	}
 }
 
-func refuseBad(_ string, v Value) error {
-	if string(v) == "bad" {
-		return errors.New("a bad value")
+// refuseBad refuses one value, and those that are longer than longest unless that is zero.
+func refuseBad(longest int) func(string, Value) error {
+	return func(_ string, v Value) error {
+		switch {
+		case string(v) == "bad":
+			return errors.New("a bad value")
+		case longest > 0 && len(v) > longest:
+			return fmt.Errorf("%d bytes, at most %d are taken", len(v), longest)
+		}
+		return nil
 	}
-	return nil
 }
 
 // step gives the worker an event, prints the effects, and answers reads unless they are held.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"strconv"
 
+	"github.com/stateway/stateway/protocol/trace"
 	"github.com/stateway/stateway/runtime/core"
 )
 
@@ -14,7 +15,7 @@ var (
 	// record's row; the next process emits it.
 	ErrClosed = errors.New("egress closed")
 	// ErrRefused: the outside refuses this record for good (too large for the broker, say). The node
-	// keeps its row, reports it, and tries again at a slow pace.
+	// keeps its row, reports it, and tries again once a minute.
 	ErrRefused = errors.New("record refused")
 )
 
@@ -28,6 +29,8 @@ type Record struct {
 
 	Typename string // of Value
 	Value    []byte // the payload of the TypedValue, not the encoded TypedValue
+	// Trace is the trace context of the invocation that made the record, nil if it had none: for egresses that have a place for it.
+	Trace *trace.Context
 }
 
 // StableID is the same on every try of publishing the record, and of no other record of any

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -22,8 +23,12 @@ type egressDriver interface {
 	close()
 }
 
-// egressPause is the time until a record that failed is emitted again.
-const egressPause = time.Second
+const (
+	egressPause = time.Second // until a record that failed is emitted again
+	// refusedPause is that time for a record which the outside refuses for good: only an operator can change that, as with a stream's largest
+	// record, and meanwhile the record is of no use to others.
+	refusedPause = time.Minute
+)
 
 // failuresEvery is the shortest time, in milliseconds, between two log lines about records that an egress did not take, or about an ingress
 // that cannot list its partitions.
@@ -77,7 +82,7 @@ func (c *egressCommon) record(r *core.OutRecord) (egress.Record, error) {
 	}
 	return egress.Record{
 		Shard: r.Shard, Key: r.Key, Generation: c.gen.id,
-		Typename: typename, Value: value,
+		Typename: typename, Value: value, Trace: r.Trace,
 	}, nil
 }
 
@@ -212,7 +217,11 @@ func (e *emitter) done(ln *lane, records []*core.OutRecord, err error) {
 		return
 	}
 	e.sayFailed(len(records), err)
-	time.AfterFunc(egressPause, func() {
+	pause := egressPause
+	if errors.Is(err, egress.ErrRefused) {
+		pause = refusedPause
+	}
+	time.AfterFunc(pause, func() {
 		ln.mu.Lock()
 		ln.waiting = append(slices.Clone(records), ln.waiting...)
 		ln.missed = true

@@ -91,6 +91,7 @@ var (
 	descTimers        = desc("delayed_total", "Delayed messages that came due.")
 	descExpired       = desc("expired_total", "States and dedupe ids that the sweep deleted.")
 	descDead          = desc("dead_letters_total", "Messages sent to dead letters.")
+	descDeadUnfit     = desc("dead_letters_unfit_total", "Dead letters that their egress does not take: sent without the message itself, or not at all.")
 	descDeadDropped   = desc("dead_letters_dropped_total", "Kept dead letters deleted before their time, because there were too many.")
 	descDeadBack      = desc("dead_letters_redriven_total", "Kept dead letters that operators put back.")
 	descHeld          = desc("held_addresses", "Addresses that are held.")
@@ -111,7 +112,7 @@ var descs = []*prometheus.Desc{
 	descCheckpoints, descCheckpoint, descCheckpointNow, descCommitted, descGeneration, descSegments, descSegmentBytes,
 	descRowBytes, descEncoded, descRows, descBases, descBaseBytes, descCollected, descBucket, descBucketAgain, descRequests, descLimit, descFlying,
 	descQueued, descTrouble, descTries, descInvocations, descMessages, descFailures, descSent, descConsumed, descStale,
-	descRepeats, descTimers, descExpired, descDead, descDeadDropped, descDeadBack, descHeld, descTroubled, descReady, descInFlight, descEgress,
+	descRepeats, descTimers, descExpired, descDead, descDeadUnfit, descDeadDropped, descDeadBack, descHeld, descTroubled, descReady, descInFlight, descEgress,
 	descUnpublished, descMemory, descBacklog, descInstances, descShardBytes, descCache,
 	descGroups, descGroupItems, descGroupBytes, descGroupSeconds, descGroupSplits, descGroupMissing, descGroupStray, descGroupThrottle, descGroupCost,
 }
@@ -221,6 +222,7 @@ func collectWorkers(g *generation, count, gauge emitMetric) {
 	count(descTimers, float64(s.stats.Timers))
 	count(descExpired, float64(s.stats.Expired))
 	count(descDead, float64(s.stats.DeadLetters))
+	count(descDeadUnfit, float64(s.stats.DeadLettersUnfit))
 	count(descDeadDropped, float64(s.stats.DeadLettersDropped))
 	count(descDeadBack, float64(s.stats.DeadLettersBack))
 	count(descEgress, float64(s.stats.EgressRecords))
