@@ -70,6 +70,10 @@ compat: ## run the published StateFun SDKs (Python, JavaScript, Java, Go) agains
 aws: ## test S3, Kinesis and Lambda against servers of their own
 	@$(TESTRUN) -parts aws
 
+.PHONY: knative
+knative: ## test functions behind Knative's queue-proxy
+	@$(TESTRUN) -parts knative
+
 .PHONY: crash
 crash: ## kill -9 the real binary under load and compare what is left
 	@$(TESTRUN) -parts crash
@@ -105,6 +109,10 @@ example-shopping-cart: build ## run the shopping cart example
 .PHONY: example-billing
 example-billing: build ## run the billing example on a Kinesis of its own (needs node and npm)
 	go run ./examples/billing/demo -stateway bin/stateway $(DEMO_FLAGS)
+
+.PHONY: example-fraud-detection
+example-fraud-detection: build ## run the fraud detection: Lambda emulator, Knative's queue-proxy and Python in one (needs python3 with venv)
+	go run ./examples/fraud-detection/demo -stateway bin/stateway $(DEMO_FLAGS)
 
 .PHONY: example-lambda-go
 example-lambda-go: build lambda-go ## run the Lambda example under stateway dev lambda (on a Mac with GOOS=darwin)

@@ -32,6 +32,10 @@ func plan() []part {
 			prepare: (*runner).prepareAWS, run: (*runner).aws, beside: true,
 		},
 		{
+			name: "knative", about: "functions behind Knative's queue-proxy", folder: knativeFolder,
+			prepare: (*runner).prepareKnative, run: (*runner).knative, beside: true,
+		},
+		{
 			name: "compat", about: "published SDKs against the runtime", folder: compatFolder,
 			prepare: (*runner).prepareCompat, run: (*runner).compat,
 		},
@@ -50,6 +54,7 @@ const (
 	simFolder      = "runtime/sim"
 	compatFolder   = "test/compat"
 	awsFolder      = "test/aws"
+	knativeFolder  = "test/knative"
 	crashFolder    = "test/crash"
 	examplesFolder = "examples"
 )
@@ -169,8 +174,35 @@ func (r *runner) prepareS3(ctx context.Context) {
 	}
 }
 
+func (r *runner) prepareKnative(ctx context.Context) {
+	r.prepareQueueProxy(ctx)
+	r.prepareBinary(ctx)
+}
+
+func (r *runner) knative(ctx context.Context) {
+	r.withBinary(ctx, goTest{packages: []string{"./" + knativeFolder + "/..."}, timeout: 5 * time.Minute})
+}
+
+// prepareQueueProxy builds Knative's queue-proxy, and notes if it cannot have a network namespace of its own: then one runs at a time.
+func (r *runner) prepareQueueProxy(ctx context.Context) {
+	if r.queueProxyDone {
+		return
+	}
+	r.queueProxyDone = true
+	if err := r.quietly(ctx, r.root, r.make(), "-s", "queue-proxy"); err != nil {
+		r.verdict("build Knative's queue-proxy", err)
+	}
+	if !r.works(ctx, [][]string{{"go", "run", "./test/harness/netns/init", "probe"}}) && ctx.Err() == nil {
+		r.report.miss(gap{
+			what: "queue-proxies beside each other", why: "no network namespaces",
+			remedy: "Linux with user namespaces allowed (sysctl user.max_user_namespaces, kernel.apparmor_restrict_unprivileged_userns=0), or root",
+		})
+	}
+}
+
 func (r *runner) prepareCrash(ctx context.Context) {
 	r.prepareS3(ctx)
+	r.prepareQueueProxy(ctx)
 	r.prepareBinary(ctx)
 }
 
@@ -180,7 +212,8 @@ func (r *runner) crash(ctx context.Context) {
 
 func (r *runner) prepareExamples(ctx context.Context) {
 	r.prepareSDKs(ctx)
-	r.prepareKinesis(ctx) // for billing
+	r.prepareKinesis(ctx)    // for billing
+	r.prepareQueueProxy(ctx) // for fraud-detection
 	r.prepareBinary(ctx)
 }
 
@@ -243,7 +276,7 @@ func belongsElsewhere(path string) bool {
 	if path == simFolder {
 		return true // Its subfolders are ordinary packages.
 	}
-	for _, folder := range []string{compatFolder, awsFolder, crashFolder, examplesFolder} {
+	for _, folder := range []string{compatFolder, awsFolder, knativeFolder, crashFolder, examplesFolder} {
 		if path == folder || strings.HasPrefix(path, folder+"/") {
 			return true
 		}

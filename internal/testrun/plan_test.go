@@ -47,7 +47,7 @@ func TestSelectParts(t *testing.T) {
 func TestEachPackageBelongsToOnePart(t *testing.T) {
 	cases := map[string]bool{
 		"runtime/sim": true, "runtime/sim/model": false, "runtime/simple": false, "runtime/core": false, "test/compat": true, "test/crash": true,
-		"test/aws/s3": true, "test/aws/kinesis/crash": true, "test/awsome": false,
+		"test/aws/s3": true, "test/aws/kinesis/crash": true, "test/knative": true, "test/awsome": false,
 		"examples/greeter": true, "cmd/cluster": false, "test/bench": false,
 	}
 	for path, want := range cases {

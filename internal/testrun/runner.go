@@ -34,6 +34,8 @@ type runner struct {
 	sdksDone   bool
 	binary     string // the built bin/stateway; empty until built
 	binaryDone bool
+
+	queueProxyDone bool
 }
 
 func newRunner(ctx context.Context, w io.Writer, seeds int, race bool) (*runner, error) {
