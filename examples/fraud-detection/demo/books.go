@@ -74,7 +74,7 @@ func (b *books) show(w *world, d fraud.Decision) {
 		return
 	}
 	p := b.waves[0].payments[0]
-	w.say("%s pays %d.%02d at %s: %s, score %.3f with %d recent frauds", p.Account, p.Cents/100, p.Cents%100, p.Merchant, d.Outcome, d.Score, d.Frauds)
+	w.say("%s's card, %d.%02d at %s: %s, score %.3f with %d recent frauds", p.Account, p.Cents/100, p.Cents%100, p.Merchant, d.Outcome, d.Score, d.Frauds)
 }
 
 // compare computes each decision once more and prints the sums. It returns an error unless all is as it must be.

@@ -105,9 +105,9 @@ func play(ctx context.Context, o options, w *world, b *books) error {
 	}
 	if took := time.Since(began); took < o.window {
 		again.recent.least = fraudsEach
-		w.say("that was %d ms after the first fraud was confirmed: all of them must have counted", took.Milliseconds())
+		w.say("the same payments once more, within %d ms of the first confirmation: all frauds must have counted", took.Milliseconds())
 	} else {
-		w.say("that took longer than the window: some of the frauds need not have counted")
+		w.say("the same payments once more, but it took longer than the window: some of the frauds need not have counted")
 	}
 
 	if err := w.awaitWindow(ctx, b, frauds); err != nil {
