@@ -1,6 +1,7 @@
 package lambda
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -36,7 +37,7 @@ func NewClient(ctx context.Context, o awsclient.Options) (*Client, error) {
 		return nil, err
 	}
 	c := &Client{cfg: cfg}
-	c.api = lambda.NewFromConfig(cfg, func(o *lambda.Options) { o.HTTPClient = bounded{o.HTTPClient} })
+	c.api = lambda.NewFromConfig(cfg, func(o *lambda.Options) { o.HTTPClient = sender{o.HTTPClient} })
 	return c, nil
 }
 
@@ -46,12 +47,21 @@ func (c *Client) Region() string { return c.cfg.Region }
 // CloseIdle closes connections that no call uses.
 func (c *Client) CloseIdle() { awsclient.CloseIdle(c.cfg) }
 
-// bounded reads no answer without end.
-type bounded struct{ lambda.HTTPClient }
+// sender sends payloads to their end, and reads no answer without end.
+type sender struct{ lambda.HTTPClient }
 
-// Do implements lambda.HTTPClient.
-func (b bounded) Do(req *http.Request) (*http.Response, error) {
-	resp, err := b.HTTPClient.Do(req) //nolint:gosec // where to, the configuration says
+// payloadKey is where the context of a call has its payload.
+type payloadKey struct{}
+
+// Do implements lambda.HTTPClient. The SDK closes the body of a request as soon as an answer begins. If the connection has not come to the
+// body's end by then, it takes that for an error and breaks off, and the rest of the answer is lost. So it gets a body of its own.
+func (s sender) Do(req *http.Request) (*http.Response, error) {
+	if payload, ok := req.Context().Value(payloadKey{}).([]byte); ok && req.ContentLength == int64(len(payload)) {
+		req = req.WithContext(req.Context())
+		req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(payload)), nil }
+		req.Body, _ = req.GetBody()
+	}
+	resp, err := s.HTTPClient.Do(req) //nolint:gosec // where to, the configuration says
 	if err != nil || resp.Body == nil {
 		return resp, err
 	}

@@ -292,13 +292,38 @@ func TestAnswersBeyondTheLimit(t *testing.T) {
 	}
 	defer tr.Close()
 	tr.Send([]*core.Group{{Items: []*core.Invocation{call(t, "echo", nil)}}})
-	// The connection may break before all that is allowed was read: either way it ends, and nobody else is to blame.
-	if r := <-done; r.Outcome.Class != core.GroupTooLarge && r.Outcome.Class != core.GroupFailed {
+	if r := <-done; r.Outcome.Class != core.GroupTooLarge || !strings.Contains(r.Outcome.Reason, "more bytes than") {
 		t.Errorf("%+v", r.Outcome)
 	}
 	w = start(t, lambdaemu.Function{Timeout: time.Minute}, nil)
 	if o := w.ask(call(t, "large", nil)); o.Class != core.GroupAnswered || o.Items[0].Class != core.OutcomeFailed || !strings.Contains(o.Items[0].Reason, "bytes") {
 		t.Errorf("the SDK says itself what is too large: %+v", o)
+	}
+}
+
+// What is answered before the request was read to its end is an answer as any other.
+func TestAnswersBeforeTheEndOfTheRequest(t *testing.T) {
+	hasty := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		_ = http.NewResponseController(w).EnableFullDuplex() // else the rest is read before the answer is written
+		w.Header().Set("X-Amzn-Errortype", "TooManyRequestsException")
+		w.Header().Set("Retry-After", "3")
+		w.WriteHeader(http.StatusTooManyRequests)
+		_ = http.NewResponseController(w).Flush()
+		_, _ = io.Copy(io.Discard, req.Body)
+		_, _ = io.WriteString(w, `{"Reason":"CallerRateLimitExceeded"}`)
+	}))
+	defer hasty.Close()
+	done := make(chan endpoint.GroupResult, 1)
+	tr, err := lambda.New(lambda.Config{Client: client(t, hasty.URL), Function: "f"}, func(rs []endpoint.GroupResult) { done <- rs[0] })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tr.Close()
+	for range 5 {
+		tr.Send([]*core.Group{{Items: []*core.Invocation{call(t, "echo", noise(3<<20))}}})
+		if o := (<-done).Outcome; !o.Throttled || o.RetryAfter != 3000 || !strings.Contains(o.Reason, "CallerRateLimitExceeded") {
+			t.Errorf("%+v", o)
+		}
 	}
 }
 

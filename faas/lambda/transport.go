@@ -189,7 +189,7 @@ func (t *Transport) invoke(g *core.Group, enc protocol.Encoding, payload []byte)
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		WroteRequest: func(info httptrace.WroteRequestInfo) { sent.Store(info.Err == nil) },
 	})
-	out, err := t.cfg.Client.api.Invoke(ctx, &lambda.InvokeInput{
+	out, err := t.cfg.Client.api.Invoke(context.WithValue(ctx, payloadKey{}, payload), &lambda.InvokeInput{
 		FunctionName: &t.cfg.Function, InvocationType: types.InvocationTypeRequestResponse, Payload: payload,
 	})
 	switch {
