@@ -16,7 +16,7 @@ const (
 	ContentBytes = "application/octet-stream"
 )
 
-// CloudEvent is an event of CloudEvents 1.0. Attributes that no field holds (time, dataschema, extensions but partitionkey) are
+// CloudEvent is an event of CloudEvents 1.0. Attributes that no field holds (time, dataschema, extensions but partitionkey and traceparent) are
 // checked by nobody and dropped by DecodeCloudEvent.
 type CloudEvent struct {
 	// ID and Source together are unique to the event: required.
@@ -30,6 +30,9 @@ type CloudEvent struct {
 	ContentType string
 	// PartitionKey is the extension partitionkey; empty if the event has none.
 	PartitionKey string
+	// Traceparent is the extension traceparent, a W3C trace context that nobody has checked; empty if the event has none, or has it as
+	// something else than one text.
+	Traceparent string
 	// Payload is the content of data or data_base64: JSON as it stands there if the content type is JSON (or the value is no
 	// text), otherwise the text's own bytes. Nil if the event has neither, or a data that is null.
 	Payload []byte
@@ -47,6 +50,9 @@ func AppendCloudEvent(dst []byte, e CloudEvent) []byte {
 	}
 	if e.PartitionKey != "" {
 		dst = appendMember(dst, "partitionkey", e.PartitionKey)
+	}
+	if e.Traceparent != "" {
+		dst = appendMember(dst, "traceparent", e.Traceparent)
 	}
 	kind := contentOf(e.Payload)
 	dst = appendMember(dst, "datacontenttype", kind)

@@ -37,7 +37,8 @@ func notEvent(why string, args ...any) error {
 
 // members are the values that count, as they stand in the JSON; nil if missing.
 type members struct {
-	specversion, id, source, typ, subject, contentType, partitionKey, data, base64 []byte
+	specversion, id, source, typ, subject, contentType, partitionKey, traceparent, data, base64 []byte
+	traceparents                                                                                int
 }
 
 func (m *members) set(name string, value []byte) error {
@@ -57,6 +58,10 @@ func (m *members) set(name string, value []byte) error {
 		to = &m.contentType
 	case "partitionkey":
 		to = &m.partitionKey
+	case "traceparent": // a mistake in it is no fault of the event
+		m.traceparent = value
+		m.traceparents++
+		return nil
 	case "data":
 		to = &m.data
 	case "data_base64":
@@ -104,6 +109,9 @@ func (m *members) event() (CloudEvent, error) {
 		return CloudEvent{}, notEvent("it has no id")
 	case e.Source == "":
 		return CloudEvent{}, notEvent("it has no source")
+	}
+	if m.traceparents == 1 {
+		e.Traceparent, _ = unquote(m.traceparent)
 	}
 	var err error
 	e.Payload, err = m.payload(e.ContentType)

@@ -80,6 +80,13 @@ func TestDecodeCloudEvent(t *testing.T) {
 			want: envelope.CloudEvent{ID: "1", Source: "s", ContentType: "application/json", Payload: []byte("{}")},
 		},
 		{name: "upper case names are other names", data: `{"specversion":"1.0","id":"1","source":"s","ID":"2","Data":1}`, want: envelope.CloudEvent{ID: "1", Source: "s"}},
+		{
+			name: "a trace context", data: `{"specversion":"1.0","id":"1","source":"s","traceparent":"00-a-b-01"}`,
+			want: envelope.CloudEvent{ID: "1", Source: "s", Traceparent: "00-a-b-01"},
+		},
+		{name: "two trace contexts are none", data: `{"specversion":"1.0","id":"1","source":"s","traceparent":"00","traceparent":"00"}`, want: envelope.CloudEvent{ID: "1", Source: "s"}},
+		{name: "a trace context that is a number", data: `{"specversion":"1.0","id":"1","source":"s","traceparent":7}`, want: envelope.CloudEvent{ID: "1", Source: "s"}},
+		{name: "a trace context that is null", data: `{"specversion":"1.0","id":"1","source":"s","traceparent":null}`, want: envelope.CloudEvent{ID: "1", Source: "s"}},
 		{name: "nothing at all", data: ``, err: "it is not JSON in UTF-8"},
 		{name: "no JSON", data: `{"id":}`, err: "it is not JSON in UTF-8"},
 		{name: "no UTF-8", data: "{\"id\":\"\xff\"}", err: "it is not JSON in UTF-8"},
@@ -116,7 +123,7 @@ func drawEvent(t *rapid.T) envelope.CloudEvent {
 	}
 	e := envelope.CloudEvent{
 		ID: "i" + text("id"), Source: "stateway:" + rapid.StringMatching(`[a-z0-9]{1,20}(/[a-z0-9]{1,5})?`).Draw(t, "source"), Type: "t" + text("type"),
-		Subject: text("subject"), PartitionKey: text("key"),
+		Subject: text("subject"), PartitionKey: text("key"), Traceparent: rapid.StringMatching(`(00-[0-9a-f]{32}-[0-9a-f]{16}-0[01])?`).Draw(t, "trace"),
 	}
 	switch rapid.IntRange(0, 2).Draw(t, "payload") {
 	case 0:
@@ -149,7 +156,8 @@ func TestReferenceReadsOurs(t *testing.T) {
 			t.Fatalf("%v: %s", err, b)
 		}
 		key, _ := ref.Extensions()["partitionkey"].(string)
-		got := envelope.CloudEvent{ID: ref.ID(), Source: ref.Source(), Type: ref.Type(), Subject: ref.Subject(), PartitionKey: key, Payload: ref.Data()}
+		tr, _ := ref.Extensions()["traceparent"].(string)
+		got := envelope.CloudEvent{ID: ref.ID(), Source: ref.Source(), Type: ref.Type(), Subject: ref.Subject(), PartitionKey: key, Traceparent: tr, Payload: ref.Data()}
 		if d := cmp.Diff(e, got); d != "" && len(e.Payload)+len(got.Payload) > 0 {
 			t.Fatalf("-ours +read by the reference:\n%s\n%s", d, b)
 		}
@@ -174,6 +182,9 @@ func TestWeReadTheReference(t *testing.T) {
 		}
 		if e.PartitionKey != "" {
 			ref.SetExtension("partitionkey", e.PartitionKey)
+		}
+		if e.Traceparent != "" {
+			ref.SetExtension("traceparent", e.Traceparent)
 		}
 		kind := rapid.SampledFrom([]string{"text/plain", "application/json", "application/octet-stream"}).Draw(t, "content type")
 		var data any = e.Payload

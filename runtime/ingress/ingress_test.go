@@ -6,6 +6,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/stateway/stateway/protocol/reqreply"
+	"github.com/stateway/stateway/protocol/trace"
 	"github.com/stateway/stateway/protocol/types"
 	"github.com/stateway/stateway/runtime/core"
 	"github.com/stateway/stateway/runtime/ingress"
@@ -41,7 +42,8 @@ func TestBuiltInTypesAreProtobuf(t *testing.T) {
 
 func TestTargetsFanOutInOrder(t *testing.T) {
 	r := ingress.Chain(ingress.Targets("a/one", "a/two"), ingress.Targets("b/three"))
-	got, err := r(ingress.Record{Key: "Kim", Typename: "x/y", Value: []byte("v"), Dedupe: "d"}, nil)
+	tr := trace.Parse("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+	got, err := r(ingress.Record{Key: "Kim", Typename: "x/y", Value: []byte("v"), Dedupe: "d", Trace: tr}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,7 +52,7 @@ func TestTargetsFanOutInOrder(t *testing.T) {
 		t.Fatalf("%d messages, want %d", len(got), len(want))
 	}
 	for i, m := range got {
-		if m.Target != (core.Address{Type: want[i], ID: "Kim"}) || m.Dedupe != "d" || string(m.Arg) != string(ingress.EncodeValue("x/y", []byte("v"))) {
+		if m.Target != (core.Address{Type: want[i], ID: "Kim"}) || m.Dedupe != "d" || m.Trace != tr || string(m.Arg) != string(ingress.EncodeValue("x/y", []byte("v"))) {
 			t.Errorf("message %d: %+v", i, m)
 		}
 	}

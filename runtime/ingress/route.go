@@ -3,6 +3,7 @@ package ingress
 import (
 	"fmt"
 
+	"github.com/stateway/stateway/protocol/trace"
 	"github.com/stateway/stateway/runtime/core"
 )
 
@@ -12,6 +13,8 @@ type Record struct {
 	Typename string // of Value: the declared valueType
 	Value    []byte // the payload as read, unmodified
 	Dedupe   string // empty if repeats cannot be told
+	// Trace is the trace context that the record carries, nil if it has none.
+	Trace *trace.Context
 }
 
 // Router turns a record into messages and appends them to out: none to drop the record, several to
@@ -29,7 +32,7 @@ func Targets(targets ...core.FunctionType) Router {
 		}
 		arg := EncodeValue(rec.Typename, rec.Value)
 		for _, t := range targets {
-			out = append(out, &core.Message{Target: core.Address{Type: t, ID: rec.Key}, Arg: arg, Dedupe: rec.Dedupe})
+			out = append(out, &core.Message{Target: core.Address{Type: t, ID: rec.Key}, Arg: arg, Dedupe: rec.Dedupe, Trace: rec.Trace})
 		}
 		return out, nil
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/stateway/stateway/internal/envelope"
+	"github.com/stateway/stateway/protocol/trace"
 	"github.com/stateway/stateway/runtime/core"
 	"github.com/stateway/stateway/runtime/ingress"
 )
@@ -51,7 +52,7 @@ func (r *router) appendMessages(partitionKey string, data []byte, m *messages, o
 	arg := m.argument(rec.Typename, rec.Value)
 	for _, t := range r.conf.Targets {
 		msg := m.message()
-		msg.Target, msg.Arg, msg.Dedupe = core.Address{Type: t, ID: rec.Key}, arg, rec.Dedupe
+		msg.Target, msg.Arg, msg.Dedupe, msg.Trace = core.Address{Type: t, ID: rec.Key}, arg, rec.Dedupe, rec.Trace
 		out = append(out, msg)
 	}
 	return out, nil
@@ -84,6 +85,7 @@ func (r *router) open(data []byte) (ingress.Record, error) {
 	if err != nil {
 		return rec, err
 	}
+	rec.Trace = trace.Parse(e.Traceparent)
 	if r.conf.Format == CloudEvents {
 		rec.Value = e.Payload
 	}

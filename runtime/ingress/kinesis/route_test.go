@@ -89,6 +89,27 @@ func TestRouting(t *testing.T) {
 	}
 }
 
+// The trace context of a CloudEvent goes to its messages; one that is not valid costs nothing else.
+func TestTraceOfACloudEvent(t *testing.T) {
+	const want = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+	for tr, want := range map[string]string{want: want, "hello": "", "": ""} {
+		event := envelope.AppendCloudEvent(nil, envelope.CloudEvent{ID: "7", Source: "/shop", Type: "order", Traceparent: tr, Payload: []byte("x")})
+		for _, s := range []Stream{
+			{Format: CloudEvents, ValueType: "x/raw", Targets: []core.FunctionType{"a/b", "a/c"}},
+			{Dedupe: DedupeCloudEvents, ValueType: "x/raw", Router: ingress.Targets("a/b", "a/c")},
+		} {
+			r, err := newRouter(s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			msgs, err := r.appendMessages("pk", event, &messages{}, nil)
+			if err != nil || len(msgs) != 2 || msgs[0].Trace.String() != want || msgs[1].Trace != msgs[0].Trace {
+				t.Errorf("%q: %+v, %v", tr, msgs, err)
+			}
+		}
+	}
+}
+
 func TestLongIdsAreReplaced(t *testing.T) {
 	a, b := shorten("ce:"+strings.Repeat("a", 2000)), shorten("ce:"+strings.Repeat("a", 2001))
 	if len(a) > 100 || a == b || shorten("sw:x") != "sw:x" || !strings.HasPrefix(a, "ce:") {

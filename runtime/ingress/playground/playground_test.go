@@ -18,6 +18,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/stateway/stateway/protocol/trace"
 	"github.com/stateway/stateway/runtime/core"
 	"github.com/stateway/stateway/runtime/ingress"
 	"github.com/stateway/stateway/runtime/ingress/ingresstest"
@@ -106,6 +107,8 @@ func TestRequests(t *testing.T) {
 	var sink acker
 	g := listen(t, playground.Options{Lanes: 2, MaxBody: 100}, &sink)
 	greet := ingress.EncodeValue("example/Greet", []byte(`{"name":"Bob"}`))
+	hop := trace.Parse("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+	event := trace.Parse("00-0af7651916cd43dd8448eb211c80319c-00f067aa0ba902b7-00")
 	tests := []struct {
 		name    string
 		method  string
@@ -145,6 +148,26 @@ func TestRequests(t *testing.T) {
 			[]string{"Content-Type", "application/vnd.example/Greet", "ce-source", "/shop", "ce-id", "17"},
 			`{"name":"Bob"}`, 200, &core.Message{Arg: greet, Dedupe: "ce:5:/shop17"},
 		},
+		{
+			"a trace context", "POST", "/example/person/Bob",
+			[]string{"Content-Type", "application/vnd.example/Greet", "traceparent", hop.String()},
+			`{"name":"Bob"}`, 200, &core.Message{Arg: greet, Trace: hop},
+		},
+		{
+			"the event's own trace context", "POST", "/example/person/Bob",
+			[]string{"Content-Type", "application/vnd.example/Greet", "ce-traceparent", event.String(), "traceparent", "hello"},
+			`{"name":"Bob"}`, 200, &core.Message{Arg: greet, Trace: event},
+		},
+		{
+			"the last hop's counts first", "POST", "/example/person/Bob",
+			[]string{"Content-Type", "application/vnd.example/Greet", "ce-traceparent", event.String(), "traceparent", hop.String()},
+			`{"name":"Bob"}`, 200, &core.Message{Arg: greet, Trace: hop},
+		},
+		{
+			"a trace context that is not valid", "POST", "/example/person/Bob",
+			[]string{"Content-Type", "application/vnd.example/Greet", "traceparent", "00-" + strings.Repeat("0", 32) + "-b7ad6b7169203331-01"},
+			`{"name":"Bob"}`, 200, &core.Message{Arg: greet},
+		},
 		{"half an event id", "POST", "/example/person/Bob", []string{"ce-id", "17"}, "x", 400, nil},
 		{"a path with two parts", "POST", "/example/person", nil, "x", 400, nil},
 		{"an empty id", "POST", "/example/person/", nil, "x", 400, nil},
@@ -179,8 +202,8 @@ func TestRequests(t *testing.T) {
 				return
 			}
 			m := sink.last()
-			if m.Target != (core.Address{Type: "example/person", ID: "Bob"}) || string(m.Arg) != string(tt.want.Arg) || m.Dedupe != tt.want.Dedupe {
-				t.Errorf("got %v %q %x, want %q %x", m.Target, m.Dedupe, m.Arg, tt.want.Dedupe, tt.want.Arg)
+			if m.Target != (core.Address{Type: "example/person", ID: "Bob"}) || string(m.Arg) != string(tt.want.Arg) || m.Dedupe != tt.want.Dedupe || m.Trace.String() != tt.want.Trace.String() {
+				t.Errorf("got %v %q %s %x, want %q %s %x", m.Target, m.Dedupe, m.Trace, m.Arg, tt.want.Dedupe, tt.want.Trace, tt.want.Arg)
 			}
 		})
 	}

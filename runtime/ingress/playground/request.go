@@ -11,6 +11,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/stateway/stateway/protocol/trace"
 	"github.com/stateway/stateway/runtime/core"
 	"github.com/stateway/stateway/runtime/ingress"
 )
@@ -115,7 +116,15 @@ func (g *Ingress) parseHead(r *http.Request) (msg *core.Message, typename string
 	if r.ContentLength > g.opts.MaxBody {
 		return nil, "", g.tooLarge()
 	}
-	return &core.Message{Target: target, Dedupe: dedupe}, typename, nil
+	return &core.Message{Target: target, Dedupe: dedupe, Trace: traceOf(r.Header)}, typename, nil
+}
+
+// traceOf reads the trace context: the last hop's, or else the one that the event itself carries.
+func traceOf(h http.Header) *trace.Context {
+	if tr := trace.Of(h["Traceparent"]); tr != nil {
+		return tr
+	}
+	return trace.Of(h["Ce-Traceparent"])
 }
 
 // readBody reads the body and encodes it as the message's argument.
