@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	egresspb "github.com/stateway/stateway/protocol/egress"
+	"github.com/stateway/stateway/protocol/trace"
 	"github.com/stateway/stateway/runtime/core"
 	"github.com/stateway/stateway/runtime/egress"
 	"github.com/stateway/stateway/runtime/egress/egresstest"
@@ -118,6 +119,10 @@ func TestLines(t *testing.T) {
 		{
 			egress.Record{Typename: "io.statefun.types/string", Value: []byte("\x0a\x02hi")},
 			`{"value":"hi","type":"io.statefun.types/string","id":"x"}`,
+		},
+		{
+			egress.Record{Typename: egress.TypeLong, Trace: trace.Parse("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")},
+			`{"value":"0","type":"io.statefun.types/long","traceparent":"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01","id":"x"}`,
 		},
 		{egress.Record{Typename: egress.TypeLong}, `{"value":"0","type":"io.statefun.types/long","id":"x"}`},
 		{

@@ -31,6 +31,7 @@ func appendLine(b []byte, r *egress.Record, id string) []byte {
 	}
 	b = append(b, ',')
 	b = appendMember(b, "type", p.Typename)
+	b = appendMember(b, "traceparent", r.Trace.String())
 	b = append(b, `"id":`...)
 	b = appendJSON(b, id)
 	return append(b, '}', '\n')

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stateway/stateway/internal/envelope"
 	"github.com/stateway/stateway/internal/kpl"
+	"github.com/stateway/stateway/protocol/trace"
 	"github.com/stateway/stateway/runtime/egress"
 )
 
@@ -20,6 +21,9 @@ const noType = "io.stateway/record"
 
 // longestID is at least as long as any id of a record: application, shard, epoch, number and generation.
 const longestID = 32 + 1 + 10 + 1 + 20 + 1 + 20 + 2 + 20
+
+// longestTrace is as long as any trace context.
+var longestTrace = strings.Repeat("0", trace.TextSize)
 
 // renderer makes what Kinesis gets of a record. It is constant.
 type renderer struct {
@@ -80,13 +84,13 @@ func (r *renderer) largest(p egress.Payload) int {
 	case EnvelopeStateway:
 		return len(p.Key) + envelope.StatewayOverhead(len(id), len(p.Typename)) + len(p.Value)
 	case EnvelopeCloudEvents:
-		atMost := 6*(2*len(p.Key)+len(p.Typename)+len(p.Value)) + len(r.source) + len(id) + 512 // a byte escaped has six
+		atMost := 6*(2*len(p.Key)+len(p.Typename)+len(p.Value)) + len(r.source) + len(id) + 512 // a byte escaped has six; the rest, also a trace context, has less than 512
 		if atMost <= r.opts.RecordBytes {
 			return atMost
 		}
 	case EnvelopeNone:
 	}
-	return len(p.Key) + len(r.wrap(&p, id))
+	return len(p.Key) + len(r.wrap(&p, id, longestTrace))
 }
 
 // streamOf is the stream of a record.
@@ -140,7 +144,7 @@ func (r *renderer) render(rec *egress.Record, id string, e *entry) error {
 		}
 	}
 	e.key, e.explicit = p.Key, p.ExplicitHashKey
-	e.data = r.wrap(&p, id)
+	e.data = r.wrap(&p, id, rec.Trace.String())
 	e.windowSize = egress.WindowSize(rec)
 	if utf8.RuneCountInString(e.key) > MaxKeyChars || e.size() > r.opts.RecordBytes {
 		return fmt.Errorf("partition key %.50q or its record of %d bytes is too long", e.key, e.size())
@@ -156,13 +160,13 @@ func (r *renderer) defaultKey(rec *egress.Record) string {
 }
 
 // wrap puts the payload into the envelope. It depends on nothing but its arguments.
-func (r *renderer) wrap(p *egress.Payload, id string) []byte {
+func (r *renderer) wrap(p *egress.Payload, id, tr string) []byte {
 	switch r.opts.Envelope {
 	case EnvelopeStateway:
 		size := envelope.StatewayOverhead(len(id), len(p.Typename)) + len(p.Value)
 		return envelope.AppendStateway(make([]byte, 0, size), envelope.Stateway{ID: id, Typename: p.Typename, Payload: p.Value})
 	case EnvelopeCloudEvents:
-		e := envelope.CloudEvent{ID: id, Source: r.source, Type: p.Typename, PartitionKey: p.Key, Payload: plain(p)}
+		e := envelope.CloudEvent{ID: id, Source: r.source, Type: p.Typename, PartitionKey: p.Key, Traceparent: tr, Payload: plain(p)}
 		if e.Type == "" {
 			e.Type = noType
 		}

@@ -1,7 +1,9 @@
 package kinesis_test
 
 import (
+	"bytes"
 	"context"
+	"sort"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/stateway/stateway/internal/envelope"
+	"github.com/stateway/stateway/protocol/trace"
 	"github.com/stateway/stateway/runtime/core"
 	"github.com/stateway/stateway/runtime/egress"
 	"github.com/stateway/stateway/runtime/egress/kinesis"
@@ -85,6 +88,28 @@ func TestWhatKinesisGets(t *testing.T) {
 				t.Errorf("-want +got:\n%s", d)
 			}
 		})
+	}
+}
+
+// A CloudEvent has the record's trace context; what Validate allows goes out with one as well as without.
+func TestCloudEventWithTrace(t *testing.T) {
+	tr := trace.Parse("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+	o := options(nil)
+	o.Envelope = "cloudevents"
+	r := egress.Record{Shard: 3, Key: core.OutboxKey{Epoch: 7, Seq: 11}, Generation: 2, Typename: "a/b", Value: []byte("x"), Trace: tr}
+	if _, _, data := through(t, o, r); !strings.Contains(data, `"partitionkey":"3","traceparent":"`+tr.String()+`","datacontenttype"`) {
+		t.Error(data)
+	}
+	o.Client = &mirror{}
+	e, err := kinesis.OpenEmitter(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	largest := sort.Search(kinesis.DefaultRecordBytes, func(n int) bool { return e.Validate("a/b", bytes.Repeat([]byte("x"), n)) != nil }) - 1
+	r.Value = bytes.Repeat([]byte("x"), largest)
+	if _, _, data := through(t, o, r); !strings.Contains(data, tr.String()) {
+		t.Errorf("a record of %d bytes became %d", largest, len(data))
 	}
 }
 
