@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -148,21 +149,33 @@ func printDeadLetters(w io.Writer, found []admin.DeadLetter, more bool) error {
 		fmt.Fprintln(w, "no dead letter is kept that fits")
 		return nil
 	}
-	rows := [][]string{{"ID", "ADDRESS", "TYPE", "LAST FAILURE", "TRIES", "LAST REASON"}}
+	rows := [][]string{{"ID", "ADDRESS", "TYPE", "LAST FAILURE", "TRIES", "TRACE", "LAST REASON"}}
 	for _, d := range found {
 		last := ""
 		if n := len(d.Reasons); n > 0 {
 			last = d.Reasons[n-1]
 		}
 		rows = append(rows, []string{
-			d.ID, orDash(d.Address), orDash(d.Type), shownTime(d.LastFailure), strconv.Itoa(d.Attempts), shorter(shown(last), 80),
+			d.ID, orDash(d.Address), orDash(d.Type), shownTime(d.LastFailure), strconv.Itoa(d.Attempts), orDash(traceID(d.Traceparent)), shorter(shown(last), 80),
 		})
+	}
+	if !slices.ContainsFunc(found, func(d admin.DeadLetter) bool { return d.Traceparent != "" }) {
+		for i := range rows {
+			rows[i] = slices.Delete(rows[i], 5, 6) // nobody traces
+		}
 	}
 	if err := table(w, rows); err != nil || !more {
 		return err
 	}
 	fmt.Fprintln(w, "and perhaps more: see --limit")
 	return nil
+}
+
+// traceID is the trace id of a traceparent, by which tools for traces look; empty if there is none.
+func traceID(traceparent string) string {
+	_, rest, _ := strings.Cut(traceparent, "-")
+	id, _, _ := strings.Cut(rest, "-")
+	return id
 }
 
 func orDash(s string) string {
@@ -201,7 +214,8 @@ func newDeadLetterShow() *cobra.Command {
 }
 
 func printDeadLetter(w io.Writer, d *admin.DeadLetter) {
-	fmt.Fprintf(w, "id:             %s\naddress:        %s\ncaller:         %s\ntype:           %s\n", d.ID, orDash(d.Address), orDash(d.Caller), orDash(d.Type))
+	fmt.Fprintf(w, "id:             %s\naddress:        %s\ncaller:         %s\ntype:           %s\ntrace:          %s\n",
+		d.ID, orDash(d.Address), orDash(d.Caller), orDash(d.Type), orDash(d.Traceparent))
 	if d.Problem != "" {
 		fmt.Fprintf(w, "problem:        it cannot be put back: %s\n", shown(d.Problem))
 	} else {

@@ -190,10 +190,15 @@ func fetch(ts *testscript.TestScript, neg bool, args []string) {
 
 // post URL BODY sends a body, which must be answered with 200.
 func post(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 2 {
-		ts.Fatalf("usage: post URL BODY")
+	if neg || len(args) < 2 || len(args)%2 != 0 {
+		ts.Fatalf("usage: post URL BODY [HEADER VALUE]…")
 	}
-	resp, err := http.Post(args[0], "text/plain", strings.NewReader(args[1])) //nolint:noctx // short
+	req, err := http.NewRequest(http.MethodPost, args[0], strings.NewReader(args[1])) //nolint:noctx // short
+	ts.Check(err)
+	for i := 2; i < len(args); i += 2 {
+		req.Header.Set(args[i], args[i+1])
+	}
+	resp, err := http.DefaultClient.Do(req)
 	ts.Check(err)
 	if got := answerOf(resp); resp.StatusCode != http.StatusOK {
 		ts.Fatalf("%s", got)

@@ -28,6 +28,8 @@ type DeadLetter struct {
 	Address string `json:"address,omitempty"`
 	Caller  string `json:"caller,omitempty"` // absent for a message from an ingress
 	Type    string `json:"type,omitempty"`   // typename of the message
+	// Traceparent is the W3C trace context of the message; absent if it had none.
+	Traceparent string `json:"traceparent,omitempty"`
 	// Attempts are the tries of the message alone.
 	Attempts     int        `json:"attempts"`
 	FirstFailure *time.Time `json:"firstFailure,omitempty"`
@@ -178,7 +180,7 @@ func deadLetterOf(d *node.DeadLetter) DeadLetter {
 	l := &d.Letter
 	out := DeadLetter{
 		ID: d.ID.String(), Type: l.Typename, Attempts: l.Attempts, FirstFailure: timeOf(l.First), LastFailure: timeOf(l.Last),
-		KeptUntil: timeOf(d.ID.Key.Until), Reasons: l.Reasons, Problem: d.Problem,
+		KeptUntil: timeOf(d.ID.Key.Until), Reasons: l.Reasons, Problem: d.Problem, Traceparent: l.Trace.String(),
 	}
 	if !l.Target.IsZero() {
 		out.Address = l.Target.String()

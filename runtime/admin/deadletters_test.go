@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stateway/stateway/protocol/trace"
 	"github.com/stateway/stateway/protocol/wire"
 	"github.com/stateway/stateway/runtime/core"
 	"github.com/stateway/stateway/runtime/node"
@@ -57,11 +58,16 @@ func letterID(n int) node.DeadLetterID {
 	return node.DeadLetterID{Shard: core.ShardID(n), Key: core.DeadLetterKey{Until: 9000, Seq: core.Seq(n)}} //nolint:gosec // small
 }
 
+const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
 // newLetters is a fake node with five dead letters, ten seconds apart; the last is damaged.
 func newLetters() *fakeNode {
 	f := newFake()
 	for i, a := range []core.Address{kim(), {Type: "shop/cart", ID: "Lee"}, {Type: "shop/bill", ID: "Lee"}, {Type: "bank/bill", ID: "Lee"}, {}} {
 		l := core.KeptLetter{Target: a, Caller: kim(), Typename: "io.statefun.types/long"}
+		if i == 0 {
+			l.Trace = trace.Parse(traceparent)
+		}
 		l.Arg = wire.AppendTypedValue(nil, l.Typename, []byte{9, 42, 0, 0, 0, 0, 0, 0, 0})
 		l.Failure = core.Failure{First: 1000, Last: core.Millis(10_000 * (i + 1)), Attempts: i + 1, Reasons: []string{"status 500", "reason " + a.ID}}
 		f.letters = append(f.letters, node.DeadLetter{ID: letterID(i), Letter: l})
@@ -121,7 +127,7 @@ func TestDeadLetterIsShown(t *testing.T) {
 	got, err := c.DeadLetter(t.Context(), letterID(0).String())
 	ms := func(n int64) *time.Time { u := time.UnixMilli(n).UTC(); return &u }
 	compare(t, "letter", got, err, DeadLetter{
-		ID: "0-9000-0", Address: kim().String(), Caller: kim().String(), Type: "io.statefun.types/long", Attempts: 1,
+		ID: "0-9000-0", Address: kim().String(), Caller: kim().String(), Type: "io.statefun.types/long", Traceparent: traceparent, Attempts: 1,
 		FirstFailure: ms(1000), LastFailure: ms(10_000), KeptUntil: ms(9000), Reasons: []string{"status 500", "reason " + kim().ID},
 		Size: 9, Value: []byte("42"), Argument: newLetters().letters[0].Letter.Arg,
 	})
