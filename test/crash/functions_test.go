@@ -154,7 +154,7 @@ func TestDrawIsRepeatableAndCoversEverything(t *testing.T) {
 }
 
 func TestModuleFileIsValid(t *testing.T) {
-	for _, endpoint := range []string{httpEndpoint, lambdaEndpoint} {
+	for _, endpoint := range []string{httpEndpoint, lambdaEndpoint, knativeEndpoint} {
 		text := fmt.Sprintf(endpoint+restOfModule, "127.0.0.1:8000", 8090, 8091, "/tmp/a", "/tmp/b")
 		if _, _, err := module.Parse(module.Options{Strict: true}, module.Source{Name: "module.yaml", Data: []byte(text)}); err != nil {
 			t.Error(err)

@@ -32,6 +32,7 @@ type world struct {
 	egress  harness.Egress
 	seed    uint64
 
+	functionsPort int
 	functionsSpec harness.Spec
 	functionsMu   sync.Mutex
 	functions     *harness.Process // guarded by functionsMu
@@ -70,8 +71,9 @@ func newWorldOf(t *testing.T, endpoint string, env ...string) *world {
 	functions, in, out := harness.MustPort(t), harness.MustPort(t), harness.MustPort(t)
 	w := &world{
 		t: t, dir: dir, bucket: filepath.Join(dir, "bucket"), seed: seed(),
-		ingress: harness.Ingress{URL: "http://" + harness.Loopback(in)},
-		egress:  harness.Egress{URL: "http://" + harness.Loopback(out)},
+		ingress:       harness.Ingress{URL: "http://" + harness.Loopback(in)},
+		egress:        harness.Egress{URL: "http://" + harness.Loopback(out)},
+		functionsPort: functions,
 		functionsSpec: harness.Spec{
 			Name: "functions", Path: harness.MustBuild(t, "./test/crash/functions"), Env: append(env, "PORT="+strconv.Itoa(functions)),
 		},

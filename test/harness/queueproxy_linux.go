@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/stateway/stateway/test/harness/netns"
 )
@@ -47,7 +48,7 @@ func (c QueueProxyConfig) startInNamespace(program string) (*Process, error) {
 	if err != nil {
 		return nil, err
 	}
-	outside, err := c.bind()
+	outside, err := c.bindPatiently()
 	if err != nil {
 		return nil, err
 	}
@@ -76,6 +77,17 @@ func (c QueueProxyConfig) startInNamespace(program string) (*Process, error) {
 		_ = inside.Close() // which ends the relay
 	}()
 	return p, nil
+}
+
+// bindPatiently is bind. A process that is being started may hold the socket of the last proxy at that port for a moment.
+func (c QueueProxyConfig) bindPatiently() (f *os.File, err error) {
+	for range 100 {
+		if f, err = c.bind(); !errors.Is(err, syscall.EADDRINUSE) {
+			return f, err
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return f, err
 }
 
 // bind returns a socket that is bound to c.Port and does not listen yet, as a file that can be inherited.

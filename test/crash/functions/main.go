@@ -1,5 +1,5 @@
-// Command functions serves the accounts of the crash test on the loopback port named by PORT, with LAMBDA set as a Lambda function. It is
-// killed and started again while the test runs.
+// Command functions serves the accounts of the crash test on the loopback port named by PORT, with LAMBDA set as a Lambda function, with
+// KNATIVE set as an instance behind Knative's queue-proxy. It is killed and started again while the test runs.
 package main
 
 import (
@@ -19,11 +19,14 @@ func main() {
 		os.Exit(1)
 	}
 	handler := http.Handler(bank.App(1))
-	if os.Getenv("LAMBDA") != "" {
+	switch {
+	case os.Getenv("LAMBDA") != "":
 		if handler, err = onLambda(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
+	case os.Getenv("KNATIVE") != "":
+		handler = onKnative()
 	}
 	fmt.Println("listening")
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: time.Minute}
