@@ -81,7 +81,7 @@ func Namespaces() error {
 
 var (
 	queueProxy     = tool{name: "queue-proxy", module: "knative.dev/serving", pkg: "cmd/queue"}
-	errNoNamespace = errors.New("no network namespace can be had here")
+	errNoNamespace = errors.New("not on this system")
 )
 
 // queueProxyPorts cannot be chosen: for the autoscaler, for users' metrics, and for the administration.
