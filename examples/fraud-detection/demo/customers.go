@@ -38,7 +38,7 @@ func (w *world) rateMerchants(ctx context.Context) error {
 	return nil
 }
 
-// pay sends the payments of a wave, at first in parallel and in the middle through a crash, and takes what was decided.
+// pay makes the payments of a wave and takes the decisions. With kill the node is killed in the middle.
 func (w *world) pay(ctx context.Context, o options, b *books, next *wave, kill bool) error {
 	b.waves = append(b.waves, next)
 	var paid atomic.Int64
@@ -50,12 +50,12 @@ func (w *world) pay(ctx context.Context, o options, b *books, next *wave, kill b
 		})
 	}()
 	if kill {
-		err := w.await(ctx, func() bool { return paid.Load() >= int64(len(next.payments)/2) })
+		err := w.await(ctx, func() bool { return paid.Load() >= int64(len(next.payments)/2) || len(done) > 0 })
 		if err == nil {
 			err = w.crash(ctx, fmt.Sprintf("after %d payments; customers repeat those that got no answer", paid.Load()))
 		}
 		if err != nil {
-			return errors.Join(err, ctx.Err())
+			return err
 		}
 	}
 	if err := <-done; err != nil {
@@ -72,18 +72,18 @@ func (w *world) confirm(ctx context.Context, o options, frauds []payment) error 
 	if err != nil {
 		return err
 	}
-	merchants, accounts := byMerchant(frauds), byAccount(frauds)
-	for name, n := range merchants {
+	shops, robbed := byMerchant(frauds), byAccount(frauds)
+	for name, n := range shops {
 		if err := awaitState(ctx, w, fraud.Merchant.At(name), "merchant", func(s state) bool { return s.Frauds == n }); err != nil {
 			return err
 		}
 	}
-	for name, n := range accounts {
+	for name, n := range robbed {
 		if err := awaitState(ctx, w, fraud.Counter.At(name), "frauds", func(s state) bool { return s.Total == n }); err != nil {
 			return err
 		}
 	}
-	w.say("%d payments are confirmed as frauds; %d accounts and %d merchants know of it", len(frauds), len(accounts), len(merchants))
+	w.say("%d payments are confirmed as frauds; %d accounts and %d merchants know of it", len(frauds), len(robbed), len(shops))
 	return nil
 }
 
@@ -128,8 +128,8 @@ func awaitState(ctx context.Context, w *world, of stateway.Address, name string,
 }
 
 // await polls until something is true.
-func (w *world) await(ctx context.Context, true func() bool) error {
-	for !true() {
+func (w *world) await(ctx context.Context, done func() bool) error {
+	for !done() {
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("%w\n%s", ctx.Err(), w.Node.Output())
