@@ -37,12 +37,12 @@ func TestDemo(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
-	out, err := harness.CommandOutput(ctx, harness.MustBuild(t, "./examples/fraud-detection/demo"), "-stateway", binary, "-payments", "500")
+	out, err := harness.CommandOutput(ctx, harness.MustBuild(t, "./examples/fraud-detection/demo"), "-stateway", binary, "-payments", "400", "-window", "4s")
 	t.Logf("the demo said:\n%s", out)
 	if err != nil {
 		skipOrFail(t, err)
 	}
-	for _, want := range []string{"kill -9", "delayed messages have come", "OK: 540 transactions, each decided exactly once; "} {
+	for _, want := range []string{"kill -9", "delayed messages have come", "OK: 440 transactions, each decided exactly once; "} {
 		if !strings.Contains(string(out), want) {
 			t.Errorf("the output lacks %q", want)
 		}
