@@ -29,11 +29,12 @@ type GroupDispatcher struct {
 	heldup  int                 // items in again and waiting
 
 	limit    limiter
-	most     int     // items of a group that the endpoint takes
-	items    int     // most items of a group, by the target
-	usual    float64 // items of the groups sent lately
-	rampAt   Millis  // since when the limit may reach limit.max
-	progress Millis  // time of the last send or answer, or of the limit's last rise
+	size     groupSize
+	pace     groupWindow
+	underway int    // items in flying
+	rampAt   Millis // since when the limit may reach limit.max
+	progress Millis // time of the last send or answer, or of the limit's last rise
+	repeated bool   // the last group was one of those to be sent as they are
 	trouble  groupTrouble
 	stats    GroupStats
 
@@ -41,18 +42,17 @@ type GroupDispatcher struct {
 	wake   Millis // as last told; zero if none
 }
 
-// maxGroupWindow is the most invocations that all workers together have submitted.
-const maxGroupWindow = 1 << 16
-
 // NewGroupDispatcher makes a GroupDispatcher. The driver's first event should be a tick.
 func NewGroupDispatcher(cfg GroupDispatcherConfig) *GroupDispatcher {
 	cfg = cfg.withDefaults()
-	d := &GroupDispatcher{cfg: cfg, flying: map[*Group]struct{}{}, most: cfg.StartItems, items: cfg.StartItems, usual: 1}
+	d := &GroupDispatcher{cfg: cfg, flying: map[*Group]struct{}{}}
+	d.size = newGroupSize(cfg.Target, cfg.StartItems)
 	d.limit = newLimiter(cfg.Concurrency)
 	d.limit.current = min(cfg.StartAt, cfg.Concurrency)
 	if cfg.Ramp > 0 {
 		d.limit.max = min(max(cfg.Ramp, d.limit.current), cfg.Concurrency)
 	}
+	d.pace.look(0, 0, false, d.windowBounds())
 	d.window = d.wantedWindow()
 	return d
 }
@@ -160,6 +160,7 @@ func (d *GroupDispatcher) Send(out []GroupEffect) []GroupEffect {
 		}
 		out = d.start(g, out)
 	}
+	d.watch()
 	return d.settle(out)
 }
 
@@ -185,10 +186,12 @@ func (d *GroupDispatcher) start(g *Group, out []GroupEffect) []GroupEffect {
 	g.N, g.sent, g.probe = d.stats.Groups, d.now, d.trouble.state == probing
 	if g.probe {
 		d.trouble.probing++
-	} else if !g.whole {
-		d.usual += (float64(len(g.Items)) - d.usual) / 16
+	}
+	if len(d.flying) == 0 {
+		d.pace.begins(d.now)
 	}
 	d.flying[g] = struct{}{}
+	d.underway += len(g.Items)
 	d.progress = d.now
 	return append(out, GroupEffect{Kind: DispatchSend, Group: g})
 }
@@ -198,29 +201,44 @@ func (d *GroupDispatcher) pick(out *[]GroupEffect) *Group {
 	if d.trouble.state == probing {
 		return d.pickProbe(out)
 	}
-	if len(d.again) > 0 {
-		g := d.again[0]
-		d.again[0] = nil
-		d.again = d.again[1:]
-		d.heldup -= len(g.Items)
+	if d.repeated { // many that fail alone must not keep everybody else out
+		d.repeated = false
+		if g := d.form(d.size.limit(), out); g != nil {
+			return g
+		}
+	}
+	if g := d.pickAgain(); g != nil {
+		d.repeated = true
 		return g
 	}
-	if len(d.waiting) > 0 && d.waiting[0].due <= d.now {
-		g := d.waiting.pop()
-		d.heldup -= len(g.Items)
-		return g
-	}
-	return d.form(out)
+	return d.form(d.size.limit(), out)
 }
 
-// form makes a group of what is fresh. What does not fit into any request is delivered as a failure at once.
-func (d *GroupDispatcher) form(out *[]GroupEffect) *Group {
+// pickAgain takes a group that is to be sent as it is, nil if none is due.
+func (d *GroupDispatcher) pickAgain() *Group {
+	var g *Group
+	switch {
+	case len(d.again) > 0:
+		g = d.again[0]
+		d.again[0] = nil
+		d.again = d.again[1:]
+	case len(d.waiting) > 0 && d.waiting[0].due <= d.now:
+		g = d.waiting.pop()
+	default:
+		return nil
+	}
+	d.heldup -= len(g.Items)
+	return g
+}
+
+// form makes a group of so many fresh items at most. What does not fit into any request is delivered as a failure at once.
+func (d *GroupDispatcher) form(most int, out *[]GroupEffect) *Group {
 	for {
 		if d.fresh.len() == 0 || d.lingers() {
 			return nil
 		}
-		g := &Group{Items: make([]*Invocation, 0, min(d.fresh.len(), d.items))}
-		for d.fresh.len() > 0 && len(g.Items) < d.items {
+		g := &Group{Items: make([]*Invocation, 0, min(d.fresh.len(), most))}
+		for d.fresh.len() > 0 && len(g.Items) < most {
 			if len(g.Items) > 0 && g.Bytes+d.fresh.first().size > d.cfg.MaxBytes {
 				break
 			}
@@ -250,7 +268,7 @@ func (d *GroupDispatcher) tooLarge(inv *Invocation, size int) GroupEffect {
 
 // lingers reports whether the fresh items wait for company.
 func (d *GroupDispatcher) lingers() bool {
-	if d.cfg.Linger == 0 || d.fresh.len() >= d.items || d.fresh.bytes >= d.cfg.MaxBytes {
+	if d.cfg.Linger == 0 || d.fresh.len() >= d.size.limit() || d.fresh.bytes >= d.cfg.MaxBytes {
 		return false
 	}
 	return d.now < d.fresh.first().at+d.cfg.Linger
@@ -295,15 +313,30 @@ func (d *GroupDispatcher) settle(out []GroupEffect) []GroupEffect {
 	return out
 }
 
-// wantedWindow lets workers submit as much again as is under way, and room for groups to grow; what was struck keeps nobody out.
-func (d *GroupDispatcher) wantedWindow() int {
-	groups := float64(2 * max(d.limit.current, 1))
-	items := int(groups * (2*d.usual + 1))
-	if d.cfg.Linger > 0 {
-		items = max(items, 2*d.items)
+// watch adapts the window.
+func (d *GroupDispatcher) watch() {
+	if d.trouble.state != open {
+		d.pace.rest(d.now)
+		return
 	}
-	items = (items + minWindow - 1) / minWindow * minWindow // not told anew for every item
-	return min(max(items, minWindow), maxGroupWindow) + (d.heldup+minWindow-1)/minWindow*minWindow
+	d.pace.look(d.now, d.underway+d.fresh.len(), len(d.flying) < d.limit.current, d.windowBounds())
+}
+
+// windowBounds are as much again as may be under way, so that no slot stays empty, be it of one item each or full; and how long a user lets
+// groups take and wait.
+func (d *GroupDispatcher) windowBounds() windowBounds {
+	slots := 2 * max(d.limit.current, 1)
+	b := windowBounds{least: max(slots, minWindow), most: slots * d.size.limit(), prompt: windowPrompt + 2*d.cfg.Target + d.cfg.Linger}
+	if d.cfg.Linger > 0 {
+		b.least = max(b.least, 2*d.size.limit())
+	}
+	return b
+}
+
+// wantedWindow is told in steps; what was struck keeps nobody out.
+func (d *GroupDispatcher) wantedWindow() int {
+	step := func(n int) int { return (n + minWindow - 1) / minWindow * minWindow }
+	return step(d.pace.within(d.windowBounds())) + step(d.heldup)
 }
 
 func (d *GroupDispatcher) wantedWake() Millis {
@@ -327,6 +360,9 @@ func (d *GroupDispatcher) wantedWake() Millis {
 	}
 	if d.stalled() {
 		earlier(d.progress + stall)
+	}
+	if len(d.flying) < d.limit.current && d.pace.hinders(d.underway+d.fresh.len(), d.windowBounds()) {
+		earlier(d.pace.stalledAt())
 	}
 	if d.fresh.len() > 0 && len(d.flying) < d.limit.current && d.lingers() {
 		earlier(d.fresh.first().at + d.cfg.Linger)

@@ -22,6 +22,8 @@ func (d *GroupDispatcher) onDone(g *Group, o *GroupOutcome, out []GroupEffect) [
 		return out
 	}
 	delete(d.flying, g)
+	d.underway -= len(g.Items)
+	d.pace.done(d.now, len(g.Items))
 	d.progress = d.now
 	if g.probe {
 		d.trouble.probing--
@@ -46,8 +48,8 @@ func (d *GroupDispatcher) onDone(g *Group, o *GroupOutcome, out []GroupEffect) [
 
 // together takes note of how many items the endpoint takes in a request. What is queued to go as it is stays so.
 func (d *GroupDispatcher) together(items int) {
-	if items = min(items, d.cfg.MaxItems); items > 0 && items != d.most {
-		d.most, d.items = items, items
+	if items = min(items, d.cfg.MaxItems); items > 0 && items != d.size.most {
+		d.size.takes(items)
 	}
 }
 
@@ -57,7 +59,7 @@ func (d *GroupDispatcher) onAnswer(g *Group, o *GroupOutcome, out []GroupEffect)
 	if ok > 0 {
 		d.onSuccess(ok)
 		d.limit.sampleOf(d.now, g.sent, len(g.Items))
-		d.aim(g)
+		d.size.note(len(g.Items), d.now-g.sent-g.waited, g.N, d.stats.Groups)
 	}
 	for i := range o.Items {
 		item := &o.Items[i]
@@ -109,18 +111,6 @@ func (d *GroupDispatcher) onSuccess(items int) {
 func (d *GroupDispatcher) reopen() {
 	d.trouble.state, d.trouble.level = open, 0
 	d.limit.restart(d.cfg.Probes)
-}
-
-// aim adapts the size of groups to the target.
-func (d *GroupDispatcher) aim(g *Group) {
-	took := d.now - g.sent
-	switch n := len(g.Items); {
-	case d.cfg.Target == 0:
-	case took > d.cfg.Target && n <= d.items:
-		d.items = max(1, min(d.items, n)*3/4)
-	case took <= d.cfg.Target && n >= d.items:
-		d.items = min(d.most, d.items+d.items/8+1)
-	}
 }
 
 // onMissing tries an item that the answer lacks again, alone. If it was alone, it is a failure: the answer is none.
@@ -303,11 +293,7 @@ func (d *GroupDispatcher) pickProbe(out *[]GroupEffect) *Group {
 		struck = d.trouble.fromFresh
 	}
 	if !struck {
-		items := d.items
-		d.items = 1
-		g := d.form(out)
-		d.items = items
-		return g
+		return d.form(1, out)
 	}
 	var g *Group
 	if len(d.again) > 0 {

@@ -23,6 +23,7 @@ type groupRig struct {
 	delivered map[*Invocation]Outcome
 	inFlight  map[*Invocation]bool
 	served    map[*Invocation]int // by good answers
+	came      map[*Invocation]Millis
 }
 
 type rigFlight struct {

@@ -1,0 +1,86 @@
+package core
+
+// groupSize is how many items travel together at most: as many as the endpoint takes, or fewer, so that a group takes no longer than the target.
+//
+// It grows by what full groups leave room for. It falls at most once in a round trip, a little for a late group, which may be an
+// accident, and more for each one that follows. No more is asked of groups than of a single item: what that takes, smaller groups
+// do not mend.
+type groupSize struct {
+	target  Millis  // zero: only the endpoint bounds a group
+	most    int     // items that the endpoint takes
+	items   float64 // that travel together; at least one
+	late    int     // late groups in a row, of those that count
+	lowered uint64  // groups up to this number were sent before the last fall
+	used    float64 // of its time by the last full group, as a part
+	one     float64 // milliseconds that one item takes, rather little; zero if unknown
+}
+
+func newGroupSize(target Millis, most int) groupSize {
+	s := groupSize{target: target, most: most, items: 1}
+	s.takes(most)
+	return s
+}
+
+// limit is how many items a group may have.
+func (s *groupSize) limit() int { return int(s.items) }
+
+// takes sets how many items the endpoint takes. With a target, the size gets there by itself.
+func (s *groupSize) takes(most int) {
+	s.most = most
+	if s.target == 0 {
+		s.items = float64(most)
+	}
+	s.items = min(s.items, float64(most))
+}
+
+// note takes note of an answered group: its items, how long it took, its number, and how many groups were sent until now.
+func (s *groupSize) note(items int, took Millis, number, sent uint64) {
+	if s.target == 0 {
+		return
+	}
+	s.noteOne(items, float64(took))
+	switch goal, t := s.goal(), float64(took); {
+	case number <= s.lowered: // it tells of another size
+	case t > goal:
+		s.late++
+		if s.late > 1 || 2*items >= s.limit() { // one small late group is an accident
+			s.fall(sent)
+		}
+	default:
+		s.late = 0
+		if items >= s.limit() {
+			s.grow(max(s.used, t/goal))
+			s.used = t / goal
+		}
+	}
+}
+
+// noteOne follows what one item takes: no more than any group does, and up slowly.
+func (s *groupSize) noteOne(items int, took float64) {
+	switch {
+	case s.one == 0 || took < s.one:
+		s.one = max(took, 0.5)
+	case items == 1:
+		s.one += (took - s.one) / 16
+	}
+}
+
+// goal is how long a group may take.
+func (s *groupSize) goal() float64 { return max(float64(s.target), 1.25*s.one) }
+
+func (s *groupSize) fall(sent uint64) {
+	s.lowered, s.used = sent, 0
+	s.items = max(1, s.items*[...]float64{7. / 8, 3. / 4, 1. / 2}[min(s.late, 3)-1])
+}
+
+// grow makes groups larger by as much as the slower of the last two would still have been in time.
+func (s *groupSize) grow(used float64) {
+	by := 65. / 64
+	switch {
+	case used <= 1./2:
+		by = 2
+	case used <= 3./4:
+		by = 9. / 8
+	}
+	s.items = min(s.items*by, float64(s.most))
+}

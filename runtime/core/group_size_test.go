@@ -1,0 +1,151 @@
+package core
+
+import (
+	"math/rand/v2"
+	"slices"
+	"testing"
+)
+
+// sizeRig runs groups one after the other, as full as they may be.
+type sizeRig struct {
+	groupSize
+	sent  uint64
+	items []int
+	took  []float64
+}
+
+func (r *sizeRig) run(groups int, took func(items int) float64) {
+	r.items, r.took = nil, nil
+	for range groups {
+		r.one(took(r.limit()))
+	}
+}
+
+func (r *sizeRig) one(took float64) {
+	r.sent++
+	r.items, r.took = append(r.items, r.limit()), append(r.took, took)
+	r.note(r.limit(), Millis(took+0.5), r.sent, r.sent)
+}
+
+// linear takes a time for a group, and one for each item, give or take a part.
+func linear(group, item, noise float64) func(int) float64 {
+	random := rand.New(rand.NewPCG(1, 2))
+	return func(n int) float64 { return (group + item*float64(n)) * (1 + noise*(2*random.Float64()-1)) }
+}
+
+// With whatever endpoint, groups soon have the size that meets the target, and keep it: nearly all of them are in time, and not by much.
+func TestGroupSizeHoldsTheTarget(t *testing.T) {
+	for _, c := range []struct{ group, item, noise float64 }{
+		{0, 1, 0}, {5, 0.25, 0}, {50, 1, 0}, {1, 12, 0}, {10, 0.5, 0.1}, {20, 2, 0.3}, {0, 0.2, 0.3}, {0, 40, 0.2},
+	} {
+		r := &sizeRig{groupSize: newGroupSize(100, 1000)}
+		serve := linear(c.group, c.item, c.noise)
+		r.run(60, serve)
+		r.run(500, serve)
+		late, want := 0, (100-c.group)/c.item
+		for _, took := range r.took {
+			if took > 100 {
+				late++
+			}
+		}
+		slices.Sort(r.items)
+		if median := float64(r.items[250]); late > 100 || median < want*0.6-1 || median > want {
+			t.Errorf("%+v: %d of 500 groups late, %v items in the median of at most %v", c, late, median, want)
+		}
+	}
+}
+
+// One slow group, however slow, costs an eighth of the size, and that for a few groups.
+func TestGroupSizeOfAnOutlier(t *testing.T) {
+	for _, flying := range []int{1, 64} { // an endpoint that stands for a moment makes all groups late that are under way
+		r := &sizeRig{groupSize: newGroupSize(100, 1000)}
+		serve := linear(5, 0.09, 0)
+		r.run(30, serve)
+		before, sent := r.limit(), r.sent
+		for i := range flying {
+			r.note(before, 5000, sent+1+uint64(i), sent+uint64(flying)) //nolint:gosec // small
+		}
+		r.sent += uint64(flying) //nolint:gosec // small
+		if before != 1000 || r.limit() != 875 {
+			t.Errorf("%d groups of %d items were late at once: %d then, want 1000 and 875", flying, before, r.limit())
+		}
+		r.run(10, serve)
+		if r.limit() != before {
+			t.Errorf("10 groups after the slow one: %d items, before %d", r.limit(), before)
+		}
+	}
+}
+
+// Neither does a slow group of a few items, as there are under light load, say anything of full ones; several in a row do.
+func TestGroupSizeOfSmallLateGroups(t *testing.T) {
+	r := &sizeRig{groupSize: newGroupSize(100, 1000)}
+	r.run(30, linear(5, 0.09, 0))
+	for range 100 {
+		r.sent++
+		r.note(3, 400, r.sent, r.sent)
+		r.sent++
+		r.note(3, 10, r.sent, r.sent)
+	}
+	if r.limit() != 1000 {
+		t.Errorf("%d items after single slow groups", r.limit())
+	}
+	for range 10 {
+		r.sent++
+		r.note(3, 400, r.sent, r.sent)
+	}
+	if r.limit() > 100 {
+		t.Errorf("%d items after ten slow groups in a row", r.limit())
+	}
+}
+
+// After a slow spell that made groups small, they are full again within 25 groups.
+func TestGroupSizeRecovers(t *testing.T) {
+	r := &sizeRig{groupSize: newGroupSize(100, 1000)}
+	fast := linear(5, 0.09, 0)
+	r.run(30, fast)
+	r.run(40, linear(50, 20, 0))
+	if n := r.limit(); n > 4 {
+		t.Errorf("%d items while one takes 20 ms and a group 50", n)
+	}
+	r.run(25, fast)
+	if n := r.limit(); n != 1000 {
+		t.Errorf("%d items 25 groups after the slow spell, want 1000; %v", n, r.items)
+	}
+}
+
+// What a single item takes, groups may take: smaller ones would be as late, and many more.
+func TestGroupSizeNeverAimsBelowOneItem(t *testing.T) {
+	r := &sizeRig{groupSize: newGroupSize(50, 1000)}
+	r.run(300, linear(200, 0.5, 0))
+	if n := r.limit(); n < 60 || r.took[299] > 260 {
+		t.Errorf("one item takes 200 ms, each more 0.5 ms, and the target is 50: groups of %d items, which take %v ms", n, r.took[299])
+	}
+	r.run(200, linear(200, 100, 0))
+	if n := r.limit(); n != 1 {
+		t.Errorf("each item takes 100 ms more: groups of %d items, want 1", n)
+	}
+	r.run(200, linear(1, 0.5, 0))
+	if n := r.limit(); n < 60 || n > 98 {
+		t.Errorf("one item takes 1 ms, each more 0.5 ms, and the target is 50: groups of %d items", n)
+	}
+}
+
+// What the endpoint takes bounds a group at once. Without a target it is the size.
+func TestGroupSizeTakes(t *testing.T) {
+	s := newGroupSize(0, 1)
+	s.takes(500)
+	if s.limit() != 500 {
+		t.Errorf("%d items without a target, want 500", s.limit())
+	}
+	r := &sizeRig{groupSize: newGroupSize(100, 500)}
+	r.run(30, linear(0, 0.1, 0))
+	r.takes(1)
+	if r.limit() != 1 {
+		t.Errorf("%d items to an endpoint that takes one", r.limit())
+	}
+	r.takes(500)
+	r.run(12, linear(0, 0.1, 0))
+	if r.limit() != 500 {
+		t.Errorf("%d items 12 groups later, want 500", r.limit())
+	}
+}
