@@ -49,9 +49,11 @@ func (p *plain) ContentType() string { return "application/octet-stream" }
 
 // Budget implements http.Request.
 func (p *plain) Budget() time.Duration {
-	t := p.all.transport
-	return t.asker.Budget(p.invocation()) + t.patience()
+	return p.all.transport.asker.Budget(p.invocation())
 }
+
+// Patience implements http.Request.
+func (p *plain) Patience() time.Duration { return p.all.transport.patience() }
 
 // Trace implements http.Request.
 func (p *plain) Trace() *trace.Context { return p.invocation().Trace() }

@@ -28,10 +28,10 @@ func (r *request) Function() core.FunctionType { return r.group.Items[0].Target.
 func (r *request) ContentType() string { return r.enc.ContentType() }
 
 // Budget implements http.Request: the time of the item that may take longest, and the way.
-func (r *request) Budget() time.Duration {
-	t := r.transport
-	return r.longest() + t.cfg.Allowance + t.patience()
-}
+func (r *request) Budget() time.Duration { return r.longest() + r.transport.cfg.Allowance }
+
+// Patience implements http.Request.
+func (r *request) Patience() time.Duration { return r.transport.patience() }
 
 func (r *request) longest() time.Duration { return r.transport.asker.Longest(r.group) }
 

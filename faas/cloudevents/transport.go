@@ -17,7 +17,8 @@ type Config struct {
 	HTTP http.Config
 	// Source is the application, as Source of faas/group has it.
 	Source string
-	// Patience is how much longer a request may take while the server is cold. Zero means no longer.
+	// Patience is how much longer a connection and the first byte of an answer may be waited for while the server is cold. Zero means no
+	// longer.
 	Patience time.Duration
 	// Idle is after how long without an answer the server counts as cold. Default: 30 s.
 	Idle time.Duration
@@ -76,7 +77,7 @@ func (t *Transport) send(g *core.Group, enc group.Encoding, since time.Time) {
 // Close ends all requests and waits for the goroutines.
 func (t *Transport) Close() { t.client.Close() }
 
-// patience is how much longer a request may take that is sent now.
+// patience is how much longer the answer to a request that is sent now may be waited for.
 func (t *Transport) patience() time.Duration {
 	if t.cfg.Patience > 0 && t.server.cold(t.cfg.Idle) {
 		return t.cfg.Patience

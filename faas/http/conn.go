@@ -62,12 +62,12 @@ func (c *conn) follow() *stdLane { return &stdLane{client: c.client, std: c.pool
 
 // roundTrip sends what is in c.out, once more if the connection turns out to be stale, and reads the answer.
 func (c *conn) roundTrip(j job) (*answer, error) {
-	deadline := time.Now().Add(c.client.budget(j))
+	t := c.client.timing(j)
 	c.in.h.wantsGroup = j.post != nil
-	a, err := c.attempt(j.route, deadline)
+	a, err := c.attempt(j.route, t)
 	if errors.Is(err, errStale) {
 		c.drop()
-		a, err = c.attempt(j.route, deadline)
+		a, err = c.attempt(j.route, t)
 	}
 	if err != nil || a.close {
 		c.drop()
@@ -93,7 +93,8 @@ func (c *conn) request(j job) {
 }
 
 // attempt makes sure of a connection on which nothing waits to be taken for the answer, writes the request and reads the answer.
-func (c *conn) attempt(r *route, deadline time.Time) (*answer, error) {
+func (c *conn) attempt(r *route, t timing) (*answer, error) {
+	deadline := t.first()
 	if err := c.dial(r, deadline); err != nil {
 		return nil, err
 	}
@@ -106,7 +107,7 @@ func (c *conn) attempt(r *route, deadline time.Time) (*answer, error) {
 			return nil, c.lost("prepare", err)
 		}
 	}
-	c.in.deadline, c.in.each, c.in.any = deadline, cfg.Read, false
+	c.in.timing, c.in.deadline, c.in.each, c.in.any = t, deadline, cfg.Read, false
 	_, werr := c.c.Write(c.out)
 	if werr != nil && errors.Is(werr, os.ErrDeadlineExceeded) {
 		return nil, c.lost("write", werr)

@@ -25,14 +25,18 @@ func (c *Client) explain(j job, err error) string {
 	var none *connectError
 	switch {
 	case errors.As(err, &none) && timedOut(err):
-		return "no connection within " + min(c.cfg.Connect, c.budget(j)).String()
+		return "no connection within " + min(c.cfg.Connect, c.budget(j)+j.patience).String()
 	case errors.As(err, &none):
 		return err.Error()
-	case timedOut(err) && c.cfg.Read > 0:
-		return "no answer within the call budget of " + c.budget(j).Round(time.Millisecond).String() +
-			" or the limits for a read or write (" + c.cfg.Read.String() + ", " + c.cfg.Write.String() + ")"
 	case timedOut(err):
-		return "no answer within the call budget of " + c.budget(j).Round(time.Millisecond).String()
+		text := "no answer within the call budget of " + c.budget(j).Round(time.Millisecond).String()
+		if j.patience > 0 {
+			text += " and " + j.patience.String() + " for a cold start"
+		}
+		if c.cfg.Read > 0 {
+			text += " or the limits for a read or write (" + c.cfg.Read.String() + ", " + c.cfg.Write.String() + ")"
+		}
+		return text
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
 		return "the server closed the connection before the end of its answer"
 	}

@@ -12,9 +12,10 @@ import (
 
 // job is an invocation to be sent, or a Request.
 type job struct {
-	route *route
-	inv   *core.Invocation
-	post  Request
+	route    *route
+	inv      *core.Invocation
+	post     Request
+	patience time.Duration // that of post, when it was taken off the queue
 }
 
 // trace is the trace context that goes with the request, nil if there is none.
@@ -136,6 +137,7 @@ func (p *pool) run(l idleLane, j job) {
 	defer p.client.tasks.Done()
 	for ok := true; ok; l, j, ok = p.next(l) {
 		if j.post != nil {
+			j.patience = j.post.Patience()
 			a := l.lane.post(j)
 			p.handsOver()
 			j.post.Answered(a)

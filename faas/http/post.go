@@ -15,8 +15,11 @@ type Request interface {
 	Function() core.FunctionType
 	// ContentType is what is sent, and wanted as an answer.
 	ContentType() string
-	// Budget bounds the time from taking the request off the queue to the end of its answer. Zero means Config.Call.
+	// Budget bounds the time from taking the request off the queue to the end of its answer, Patience aside. Zero means Config.Call.
 	Budget() time.Duration
+	// Patience is how much of the wait for a connection and the first byte of the answer does not count against Budget. It is asked for
+	// once, when the request is taken off the queue.
+	Patience() time.Duration
 	// Trace is the trace context of the request, nil if it has none.
 	Trace() *trace.Context
 	// Append appends the body. It is called once, or once more where a redirect is followed.

@@ -6,6 +6,7 @@ import (
 	nethttp "net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -18,11 +19,15 @@ type letter struct {
 	body    []byte
 	tr      *trace.Context
 	answers chan *Answer
+
+	budget, patience time.Duration
 }
 
 func (*letter) Function() core.FunctionType { return "ns/name" }
 func (*letter) ContentType() string         { return "text/x-letter" }
-func (*letter) Budget() time.Duration       { return 0 }
+
+func (l *letter) Budget() time.Duration   { return l.budget }
+func (l *letter) Patience() time.Duration { return l.patience }
 
 func (l *letter) Trace() *trace.Context  { return l.tr }
 func (l *letter) Append(b []byte) []byte { return append(b, l.body...) }
@@ -65,6 +70,56 @@ func TestPost(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// The wait for the first byte costs nothing of the budget, as long as patience lasts; from then on the budget counts, however much patience is left.
+func TestPatienceEndsWithTheFirstByte(t *testing.T) {
+	const budget, longer = 500 * time.Millisecond, 700 * time.Millisecond
+	released := make(chan struct{})
+	s := httptest.NewUnstartedServer(nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
+		if r.URL.Path != "/stalls" {
+			time.Sleep(longer)
+		}
+		_, _ = io.WriteString(w, "an answer")
+		if r.URL.Path != "/late" {
+			_ = nethttp.NewResponseController(w).Flush()
+			<-released
+		}
+	}))
+	s.Config.Protocols = new(nethttp.Protocols)
+	s.Config.Protocols.SetHTTP1(true)
+	s.Config.Protocols.SetUnencryptedHTTP2(true)
+	s.Start()
+	defer s.Close()
+	defer close(released)
+	var tasks sync.WaitGroup
+	defer tasks.Wait()
+	for name, http2 := range map[string]bool{"own connections": false, "net/http": true} {
+		for _, c := range []struct {
+			path     string
+			patience time.Duration
+			want     string // part of the reason
+		}{
+			{"/late", time.Hour, ""},
+			{"/late", 0, "no answer within the call budget of 500ms"},
+			{"/late", time.Millisecond, "no answer within the call budget of 500ms and 1ms for a cold start"},
+			{"/stalls", time.Hour, "no answer within the call budget"},
+			{"/late-and-stalls", time.Hour, "no answer within the call budget"},
+		} {
+			client, err := New(Config{URL: s.URL + c.path, HTTP2: http2}, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			tasks.Go(func() {
+				defer client.Close()
+				l := &letter{budget: budget, patience: c.patience, answers: make(chan *Answer, 1)}
+				client.Post(l)
+				if a := <-l.answers; !strings.Contains(a.Reason, c.want) || (a.Reason == "") != (c.want == "") || a.Trouble {
+					t.Errorf("%s, %s with patience of %s: %+v", name, c.path, c.patience, a)
+				}
+			})
+		}
 	}
 }
 

@@ -21,7 +21,8 @@ type reader struct {
 	conn     net.Conn
 	buf      []byte
 	r, w     int
-	deadline time.Time
+	timing   timing
+	deadline time.Time     // of the first byte, and then of the last
 	each     time.Duration // bounds a single read, if not zero
 	any      bool          // a byte of the current answer has come
 	budget   int           // bytes that head or trailer may still take
@@ -47,11 +48,15 @@ func (rd *reader) read(p []byte) (int, error) {
 		}
 	}
 	n, err := rd.conn.Read(p)
-	rd.any = rd.any || n > 0
-	if n > 0 {
-		err = nil
+	if n == 0 {
+		return 0, err
 	}
-	return n, err
+	if !rd.any && rd.timing.patience > 0 {
+		rd.deadline = rd.timing.last(time.Now())
+		_ = rd.conn.SetReadDeadline(rd.deadline) // the next read tells
+	}
+	rd.any = true
+	return n, nil
 }
 
 // fill reads more into the buffer.

@@ -80,13 +80,32 @@ func (l *stdLane) post(j job) *Answer {
 }
 
 func (l *stdLane) answer(j job) (*answer, error) {
-	ctx, cancel := context.WithTimeout(l.client.ctx, l.client.budget(j))
+	t := l.client.timing(j)
+	ctx, cancel := context.WithDeadline(l.client.ctx, t.first())
 	defer cancel()
+	if t.patience > 0 {
+		var stop context.CancelFunc
+		ctx, stop = untilAnswered(ctx, t)
+		defer stop()
+	}
 	a, err := l.roundTrip(ctx, cancel, j)
 	if err != nil && ctx.Err() != nil {
-		err = errors.Join(err, ctx.Err())
+		err = errors.Join(err, context.Cause(ctx))
 	}
 	return a, err
+}
+
+// untilAnswered bounds an answer from its first byte on.
+func untilAnswered(ctx context.Context, t timing) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	limit := time.AfterFunc(time.Until(t.first()), func() { cancel(context.DeadlineExceeded) })
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GotFirstResponseByte: func() { limit.Reset(time.Until(t.last(time.Now()))) },
+	})
+	return ctx, func() {
+		limit.Stop()
+		cancel(nil)
+	}
 }
 
 // body encodes a job. net/http may read it after the answer has come: it is not reused.
