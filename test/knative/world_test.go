@@ -132,15 +132,12 @@ func (w *world) want() map[string]int {
 // expectAll waits until everything that was sent has had its effect, once.
 func (w *world) expectAll(limit time.Duration) {
 	w.t.Helper()
-	want, diff := w.want(), ""
+	want, got := w.want(), map[string]int{}
 	harness.Eventually(w.t, limit, func() bool {
-		got := w.records("records")
-		if diff = cmp.Diff(want, got); len(got) < len(want) && !broken(got) {
-			return false
-		}
-		return true
-	}, func() string { return fmt.Sprintf("%d of %d records; metrics: %s", w.done(), len(want), w.summary()) })
-	if diff != "" {
+		got = w.records("records")
+		return len(got) >= len(want) || broken(got)
+	}, func() string { return fmt.Sprintf("%d of %d records: %s", len(got), len(want), w.summary()) })
+	if diff := cmp.Diff(want, got); diff != "" {
 		w.t.Fatalf("records (-want +got):\n%s", diff)
 	}
 }
