@@ -50,40 +50,13 @@ type Endpoint struct {
 
 // New opens the transport, which calls done with its results, and tells the first window.
 func New(cfg Config, open func(done func([]core.Result)) (Transport, error)) (*Endpoint, error) {
-	e := &Endpoint{}
-	e.single = single{cfg: cfg, dispatcher: core.NewDispatcher(cfg.Dispatcher), health: health{tell: cfg.Trouble}}
-	e.machine, e.now = &e.single, cfg.Now
-	t, err := open(e.answered)
-	if err != nil {
+	e := &Endpoint{single: single{cfg: cfg, dispatcher: core.NewDispatcher(cfg.Dispatcher), health: health{tell: cfg.Trouble}}}
+	var err error
+	if e.single.transport, err = open(e.answered); err != nil {
 		return nil, err
 	}
-	e.single.transport = t
-	e.stats = e.single.stats()
-	cfg.Window(e.single.dispatcher.Window())
+	e.begin(&e.single, &cfg, e.single.dispatcher.Window())
 	return e, nil
-}
-
-// Submit takes invocations. It does not keep the slice.
-func (e *Endpoint) Submit(invs []*core.Invocation) {
-	e.mu.Lock()
-	for _, inv := range invs {
-		e.events = append(e.events, core.DispatchEvent{Kind: core.DispatchSubmit, Invocation: inv})
-	}
-	e.processLocked()
-}
-
-// Forget gives up what generations below g submitted: no result of theirs is delivered by a call of Deliver that
-// begins after Forget's turn has come.
-func (e *Endpoint) Forget(g core.Generation) {
-	e.mu.Lock()
-	e.events = append(e.events, core.DispatchEvent{Kind: core.DispatchForget, Generation: g})
-	e.processLocked()
-}
-
-// Close waits for who is at work, closes the transport and waits for its goroutines. Invocations without a result get none.
-func (e *Endpoint) Close() {
-	e.close()
-	e.single.transport.Close()
 }
 
 func (e *Endpoint) answered(results []core.Result) {

@@ -24,40 +24,13 @@ type Groups struct {
 // NewGroups opens the transport, which calls done with its results, and tells the first window. Of cfg it uses all but
 // Dispatcher.
 func NewGroups(cfg Config, open func(done func([]GroupResult)) (GroupTransport, error)) (*Groups, error) {
-	e := &Groups{}
-	e.grouped = grouped{cfg: cfg, dispatcher: core.NewGroupDispatcher(cfg.Groups), health: health{tell: cfg.Trouble}}
-	e.machine, e.now = &e.grouped, cfg.Now
-	t, err := open(e.answered)
-	if err != nil {
+	e := &Groups{grouped: grouped{cfg: cfg, dispatcher: core.NewGroupDispatcher(cfg.Groups), health: health{tell: cfg.Trouble}}}
+	var err error
+	if e.grouped.transport, err = open(e.answered); err != nil {
 		return nil, err
 	}
-	e.grouped.transport = t
-	e.stats = e.grouped.stats()
-	cfg.Window(e.grouped.dispatcher.Window())
+	e.begin(&e.grouped, &cfg, e.grouped.dispatcher.Window())
 	return e, nil
-}
-
-// Submit takes invocations. It does not keep the slice.
-func (e *Groups) Submit(invs []*core.Invocation) {
-	e.mu.Lock()
-	for _, inv := range invs {
-		e.events = append(e.events, core.GroupEvent{Kind: core.GroupSubmit, Invocation: inv})
-	}
-	e.processLocked()
-}
-
-// Forget gives up what generations below g submitted: no result of theirs is delivered by a call of Deliver that
-// begins after Forget's turn has come.
-func (e *Groups) Forget(g core.Generation) {
-	e.mu.Lock()
-	e.events = append(e.events, core.GroupEvent{Kind: core.GroupForget, Generation: g})
-	e.processLocked()
-}
-
-// Close waits for who is at work, closes the transport and waits for its goroutines. Invocations without a result get none.
-func (e *Groups) Close() {
-	e.close()
-	e.grouped.transport.Close()
 }
 
 func (e *Groups) answered(results []GroupResult) {
@@ -84,8 +57,15 @@ type grouped struct {
 	dispatcher *core.GroupDispatcher
 	health     health
 	effects    []core.GroupEffect
-	sends      []*core.Group
-	results    []core.Result
+	out        outbox[core.Group]
+}
+
+func (s *grouped) submit(inv *core.Invocation) core.GroupEvent {
+	return core.GroupEvent{Kind: core.GroupSubmit, Invocation: inv}
+}
+
+func (s *grouped) forget(g core.Generation) core.GroupEvent {
+	return core.GroupEvent{Kind: core.GroupForget, Generation: g}
 }
 
 func (s *grouped) tick(now core.Millis) core.GroupEvent {
@@ -116,20 +96,15 @@ func (s *grouped) step(events []core.GroupEvent, now core.Millis) {
 	}
 	s.effects = s.dispatcher.Send(s.effects)
 	s.health.noteTrouble(s.dispatcher.Stats().Resting)
-	window := 0
 	for i := range s.effects {
-		switch ef := &s.effects[i]; ef.Kind {
-		case core.DispatchSend:
-			s.sends = append(s.sends, ef.Group)
-		case core.DispatchDeliver:
-			s.results = append(s.results, ef.Result)
-		case core.DispatchWindow:
-			window = ef.Window
-		case core.DispatchWake:
-		}
+		ef := &s.effects[i]
+		s.out.put(ef.Kind, ef.Group, &ef.Result, ef.Window)
 	}
-	s.perform(window)
+	s.effects = emptied(s.effects)
+	s.out.empty(&s.cfg, s.transport.Send)
 }
+
+func (s *grouped) close() { s.transport.Close() }
 
 // note counts what became of each item.
 func (s *grouped) note(ev *core.GroupEvent) {
@@ -146,24 +121,5 @@ func (s *grouped) note(ev *core.GroupEvent) {
 		s.health.note(core.OutcomeTrouble, o.Reason)
 	default:
 		s.health.note(core.OutcomeFailed, o.Reason)
-	}
-}
-
-func (s *grouped) perform(window int) {
-	if window > 0 {
-		s.cfg.Window(window)
-	}
-	if len(s.sends) > 0 {
-		s.transport.Send(s.sends)
-	}
-	if len(s.results) > 0 {
-		s.cfg.Deliver(s.results)
-	}
-	clear(s.effects)
-	clear(s.sends)
-	clear(s.results)
-	s.effects, s.sends, s.results = s.effects[:0], s.sends[:0], s.results[:0]
-	if cap(s.effects) > roomKept {
-		s.effects, s.sends, s.results = nil, nil, nil
 	}
 }

@@ -7,21 +7,22 @@ import (
 	"github.com/stateway/stateway/runtime/core"
 )
 
-const (
-	maxRounds = 8    // batches that a caller processes for others before a goroutine of its own takes over
-	roomKept  = 8192 // events; a larger batch's room is given back
-)
+const maxRounds = 8 // batches that a caller processes for others before a goroutine of its own takes over
 
-// machine is a dispatcher of the core with what its effects need. All methods but stop are called by one goroutine at a time.
+// machine is a dispatcher of the core, its transport, and what its effects need. All but submit, forget and tick, which say in an event what is to
+// be done, are called by one goroutine at a time.
 type machine[E any] interface {
+	submit(inv *core.Invocation) E
+	forget(g core.Generation) E
+	tick(now core.Millis) E
 	// step runs a batch of events through the dispatcher and performs the effects, at the core's time now.
 	step(events []E, now core.Millis)
-	// tick is the event that tells the time.
-	tick(now core.Millis) E
 	// wake is when the dispatcher needs a tick; zero if it needs none.
 	wake() core.Millis
 	// stats are the numbers after the last step.
 	stats() Stats
+	// close closes the transport, after the last step.
+	close()
 }
 
 // loop takes events from any goroutine to a machine, in batches: whoever finds nobody at it processes what has come.
@@ -38,6 +39,29 @@ type loop[E any] struct {
 	stats  Stats       // after the last batch
 	armed  core.Millis // when timer fires; zero if it does not
 	timer  *time.Timer // of whoever is busy
+}
+
+// begin makes the loop ready and tells the first window.
+func (l *loop[E]) begin(m machine[E], cfg *Config, window int) {
+	l.machine, l.now, l.stats = m, cfg.Now, m.stats()
+	cfg.Window(window)
+}
+
+// Submit takes invocations. It does not keep the slice.
+func (l *loop[E]) Submit(invs []*core.Invocation) {
+	l.mu.Lock()
+	for _, inv := range invs {
+		l.events = append(l.events, l.machine.submit(inv))
+	}
+	l.processLocked()
+}
+
+// Forget gives up what generations below g submitted: no result of theirs is delivered by a call of Deliver that
+// begins after Forget's turn has come.
+func (l *loop[E]) Forget(g core.Generation) {
+	l.mu.Lock()
+	l.events = append(l.events, l.machine.forget(g))
+	l.processLocked()
 }
 
 // processLocked is called with mu held and releases it. Unless somebody is at it already, it processes what has come
@@ -75,14 +99,12 @@ func (l *loop[E]) drain() {
 // roundLocked processes one batch of events and releases mu meanwhile.
 func (l *loop[E]) roundLocked() {
 	batch := l.events
-	l.events, l.spare = l.spare[:0], nil
+	l.events, l.spare = l.spare, nil
 	l.mu.Unlock()
 	l.machine.step(batch, l.now())
-	clear(batch)
+	batch = emptied(batch)
 	l.mu.Lock()
-	if cap(batch) <= roomKept {
-		l.spare = batch
-	}
+	l.spare = batch
 	l.stats = l.machine.stats()
 	l.armLocked()
 }
@@ -136,8 +158,9 @@ func (l *loop[E]) idle() bool {
 	return !l.busy && len(l.events) == 0 && l.stats.Queued == 0 && l.stats.Flying == 0
 }
 
-// close drops what has not been processed, stops the timer, and waits for whoever is at the machine.
-func (l *loop[E]) close() {
+// Close drops what has not been processed, waits for who is at work, closes the transport and waits for its goroutines. Invocations without a
+// result get none.
+func (l *loop[E]) Close() {
 	l.mu.Lock()
 	l.closed = true
 	l.events = nil
@@ -146,6 +169,7 @@ func (l *loop[E]) close() {
 	}
 	l.mu.Unlock()
 	l.tasks.Wait()
+	l.machine.close()
 }
 
 // Stats is what metrics show of an endpoint.

@@ -9,8 +9,15 @@ type single struct {
 	dispatcher *core.Dispatcher
 	health     health
 	effects    []core.DispatchEffect
-	sends      []*core.Invocation
-	results    []core.Result
+	out        outbox[core.Invocation]
+}
+
+func (s *single) submit(inv *core.Invocation) core.DispatchEvent {
+	return core.DispatchEvent{Kind: core.DispatchSubmit, Invocation: inv}
+}
+
+func (s *single) forget(g core.Generation) core.DispatchEvent {
+	return core.DispatchEvent{Kind: core.DispatchForget, Generation: g}
 }
 
 func (s *single) tick(now core.Millis) core.DispatchEvent {
@@ -26,7 +33,7 @@ func (s *single) stats() Stats {
 	}
 }
 
-// step runs events through the dispatcher and performs the effects. Wakes are left to the loop.
+// step runs events through the dispatcher and performs the effects.
 func (s *single) step(events []core.DispatchEvent, now core.Millis) {
 	tick := s.tick(now)
 	s.effects = s.dispatcher.Step(&tick, s.effects[:0])
@@ -37,36 +44,12 @@ func (s *single) step(events []core.DispatchEvent, now core.Millis) {
 		s.effects = s.dispatcher.Step(&events[i], s.effects)
 	}
 	s.health.noteTrouble(s.dispatcher.Resting())
-	window := 0
 	for i := range s.effects {
-		switch ef := &s.effects[i]; ef.Kind {
-		case core.DispatchSend:
-			s.sends = append(s.sends, ef.Invocation)
-		case core.DispatchDeliver:
-			s.results = append(s.results, ef.Result)
-		case core.DispatchWindow:
-			window = ef.Window
-		case core.DispatchWake:
-		}
+		ef := &s.effects[i]
+		s.out.put(ef.Kind, ef.Invocation, &ef.Result, ef.Window)
 	}
-	s.perform(window)
+	s.effects = emptied(s.effects)
+	s.out.empty(&s.cfg, s.transport.Send)
 }
 
-func (s *single) perform(window int) {
-	if window > 0 {
-		s.cfg.Window(window)
-	}
-	if len(s.sends) > 0 {
-		s.transport.Send(s.sends)
-	}
-	if len(s.results) > 0 {
-		s.cfg.Deliver(s.results)
-	}
-	clear(s.effects)
-	clear(s.sends)
-	clear(s.results)
-	s.effects, s.sends, s.results = s.effects[:0], s.sends[:0], s.results[:0]
-	if cap(s.effects) > roomKept {
-		s.effects, s.sends, s.results = nil, nil, nil
-	}
-}
+func (s *single) close() { s.transport.Close() }
