@@ -87,23 +87,53 @@ func Cleanup() {
 	builds.dir, builds.done = "", nil
 }
 
-var handedOut sync.Map // ports that FreePort returned before
+// Processes take ports from blocks, which they have for themselves until they end.
+const (
+	firstPort  = 10000 // up to 31999 systems give no ports to connections
+	portBlocks = 220
+	blockSize  = 100
+)
 
-// FreePort returns a loopback TCP port that nobody listens on and that it did not return before. It is none of those that systems
-// give to connections, so that it is still free when somebody listens at last.
+var block struct {
+	mu        sync.Mutex
+	next, end int            // ports not handed out yet; guarded by mu
+	held      []net.Listener // on the first port of each block, so that no other process takes it; guarded by mu
+}
+
+// FreePort returns a loopback TCP port that nobody listens on, and that neither this process nor another one that runs has got from it.
+// It is none of those that systems give to connections, so that it is still free when somebody listens at last, and again.
 func FreePort() (int, error) {
-	last := errors.New("all were handed out before")
-	for range 1000 {
-		port := 10000 + rand.IntN(22000)
-		if err := tryPort(port); err != nil {
-			last = err
-			continue
+	block.mu.Lock()
+	defer block.mu.Unlock()
+	for {
+		if block.next == block.end {
+			if err := takeBlock(); err != nil {
+				return 0, err
+			}
 		}
-		if _, taken := handedOut.LoadOrStore(port, true); !taken {
+		port := block.next
+		block.next++
+		if tryPort(port) == nil {
 			return port, nil
 		}
 	}
-	return 0, fmt.Errorf("find a free port: %w", last)
+}
+
+// takeBlock takes another block of ports. The last one stays taken too. block.mu is held.
+func takeBlock() error {
+	start, last := rand.IntN(portBlocks), error(nil)
+	for i := range portBlocks {
+		first := firstPort + (start+i)%portBlocks*blockSize
+		listener, err := net.Listen("tcp", Loopback(first))
+		if err != nil {
+			last = err
+			continue
+		}
+		block.held = append(block.held, listener)
+		block.next, block.end = first+1, first+blockSize
+		return nil
+	}
+	return fmt.Errorf("find free ports: %w", last)
 }
 
 // tryPort binds a socket to a loopback port and closes it. No process is started meanwhile: it would hold the socket for a moment longer.

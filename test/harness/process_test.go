@@ -50,7 +50,7 @@ func TestProcess(t *testing.T) {
 
 func TestFreePort(t *testing.T) {
 	seen := map[int]bool{}
-	for range 50 {
+	for range 2 * blockSize {
 		port := MustPort(t)
 		if seen[port] {
 			t.Fatalf("port %d twice", port)
