@@ -69,7 +69,9 @@ func (w *Worker) redrive(sh *shard, l *LoadedLetter) string {
 	if err := w.checker.target(to); err != nil {
 		return "it cannot be put back: " + err.Error()
 	}
-	w.dropLetter(sh, l.Key, l.Size)
+	if planted != redriveKept {
+		w.dropLetter(sh, l.Key, l.Size)
+	}
 	w.stats.DeadLettersBack++
 	w.send(&Message{Target: to, Caller: l.Letter.Caller, Arg: l.Letter.Arg, Trace: l.Letter.Trace})
 	return ""

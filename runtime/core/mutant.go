@@ -13,4 +13,5 @@ const (
 	groupMissingDone
 	groupAnsweredAgain
 	groupAllFailed
+	redriveKept
 )

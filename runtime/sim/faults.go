@@ -100,6 +100,15 @@ const (
 	ItemTwice
 	AnswerToOldTry
 	AnswerToNothing
+	AnswerAfterRestart
+	GroupsAnnouncedLate
+	GroupsFewer
+	LetterBack
+	LetterGone
+	LetterAgain
+	LetterOver
+	RedriveRefused
+	PoisonMended
 	numFaults
 )
 
@@ -131,6 +140,10 @@ var faultNames = [numFaults]string{
 	ItemRetryAfter: "item asked to be tried again later", ItemFailed: "item failed", ItemFinal: "item failed for good",
 	ItemPoison: "poison item among others", ItemStruckOut: "item blamed for its troubles", ItemTooLarge: "item that fits in no group",
 	ItemTwice: "item answered twice", AnswerToOldTry: "answer to an older try in a group", AnswerToNothing: "answer to nothing in a group",
+	AnswerAfterRestart: "answer to a try of before a restart", GroupsAnnouncedLate: "group protocol announced late",
+	GroupsFewer: "server takes fewer items than before",
+	LetterBack:  "dead letter put back", LetterGone: "dead letter to be put back that is gone", LetterAgain: "dead letter of what was put back",
+	LetterOver: "dead letter whose time was over", RedriveRefused: "putting back refused for now", PoisonMended: "poison message mended",
 }
 
 // String says what goes wrong.
@@ -192,7 +205,8 @@ type profile struct {
 	reshard                int64             // µs between changes of its shards, in the mean
 	start                  lineage.StartKind // of the stream
 	listOld, throttled     float64
-	flood                  bool // once, more timers and records in one shard than a read takes
+	retain                 core.Millis // of dead letters; zero means the usual seven days
+	flood                  bool        // once, more timers and records in one shard than a read takes
 
 	bucketSlow, bucketFailed, bucketLost, bucketLate, staleList float64
 	callSlow, callFailed, callTrouble, callTwice, callLate      float64
@@ -258,6 +272,9 @@ func (s *Sim) drawProfile() {
 	}
 	p.flood = !p.tiny && s.chance(0.02)
 	p.group = s.drawGroups(rate)
+	if s.chance(0.25) {
+		p.retain = core.Millis(300 + s.rng.Int64N(6000))
+	}
 	for i := range p.weights {
 		if s.chance(0.6) {
 			p.weights[i] = 1 + s.rng.IntN(10)

@@ -175,13 +175,15 @@ func (s *Sim) poisoned(inv *core.Invocation) string {
 	return reason
 }
 
-// deliver has an answer arrive: at the dispatcher, past it at the worker, or, if the generation is over by then, at
+// deliver has an answer arrive: at the dispatcher, past it at the worker, or, if the generation or the process is over by then, at
 // some worker of the next.
 func (e *endpoint) deliver(inv *core.Invocation, delay int64, past bool, answer func() core.Outcome) {
 	g, p := e.g, e.g.p
 	g.s.after(delay, func() {
 		switch {
-		case !p.alive || p.gen == nil:
+		case !p.alive:
+			p.m.lateAnswer(inv, answer)
+		case p.gen == nil:
 		case g.over:
 			g.s.count(AnswerToOldGeneration)
 			to := p.gen.workers[g.s.rng.IntN(len(p.gen.workers))]
@@ -192,6 +194,17 @@ func (e *endpoint) deliver(inv *core.Invocation, delay int64, past bool, answer 
 			e.answered(inv, answer())
 		}
 	})
+}
+
+// lateAnswer has the answer to a try of a process that has died arrive at the one that runs now, if there is one.
+func (m *machine) lateAnswer(inv *core.Invocation, answer func() core.Outcome) {
+	if m.proc == nil || m.proc.gen == nil || m.proc.gen.over {
+		return
+	}
+	g := m.proc.gen
+	g.s.count(AnswerAfterRestart)
+	to := g.workers[g.s.rng.IntN(len(g.workers))]
+	to.put(core.Results{Results: []core.Result{{Invocation: inv, Outcome: answer()}}})
 }
 
 // respond runs the programs of a batch. Whatever it is given that cannot be fails the run.
@@ -325,12 +338,15 @@ func (c *call) consume(m *core.Message) {
 }
 
 // checkOrder: what one sender sends to one receiver comes in order, without gaps, unless the endpoint gives messages up or an
-// operator did, or the stream was read from some time on.
+// operator did, or the stream was read from some time on. A dead letter that was put back has lost its place.
 func (c *call) checkOrder(p *program, seq uint64, from uint32) {
 	if seq == 0 {
 		return
 	}
 	last := bump(&c.past.in, uint64(from))
+	if p.redrives > 0 && seq < last.n { // put back behind what waited
+		return
+	}
 	latest := last.n == 0 && from == fromStream && c.s.profile.start == lineage.Latest
 	gaps := latest || gaveUp(c.inv.Target.Type) || c.s.model.gaps[c.inv.Target]
 	if seq <= last.n || (seq != last.n+1 && !gaps) {

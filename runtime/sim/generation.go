@@ -311,7 +311,11 @@ func (g *generation) serve(st *shard.Store, owner core.WorkerID) {
 	if err != nil {
 		g.s.fail("outbox of shard %d: %v", st.Shard(), err)
 	}
-	ev := core.ShardRestored{Shard: st.Shard(), Empty: st.Empty(), Specs: specs}
+	letters, size, err := st.CountFailures()
+	if err != nil {
+		g.s.fail("dead letters of shard %d: %v", st.Shard(), err)
+	}
+	ev := core.ShardRestored{Shard: st.Shard(), Empty: st.Empty(), Specs: specs, Letters: letters, LetterBytes: size}
 	for _, name := range names {
 		for id := range g.s.app.Egresses {
 			if g.s.app.Egresses[id].Name == name {

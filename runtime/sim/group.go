@@ -50,7 +50,7 @@ func (g *generation) openGroups(id int) *grouped {
 		e.closed = true
 	}
 	e = &grouped{s: g.s, p: g.p, id: id, g: g, cfg: g.s.groupConfig(id)}
-	e.check = groupCheck{e: e, items: map[*core.Invocation]*item{}}
+	e.check = groupCheck{e: e, items: map[*core.Invocation]*item{}, together: e.cfg.StartItems}
 	e.dispatcher = core.NewGroupDispatcher(e.cfg)
 	g.p.groups[id] = e
 	e.windows(e.dispatcher.Window())

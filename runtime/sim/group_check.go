@@ -17,6 +17,7 @@ type groupCheck struct {
 	flying    map[*core.Group]bool       // never ranged over
 	well      []*core.Invocation         // answered in this step
 	shrunk    []*item                    // of a group that led to nothing
+	together  int                        // items of a fresh group, as the server has announced
 	submitted uint64
 	fresh     uint64 // the last fresh item that was sent
 	forgotten core.Generation
@@ -54,6 +55,9 @@ func (c *groupCheck) before(ev *core.GroupEvent) {
 	case core.GroupDone:
 		if c.flying[ev.Group] {
 			delete(c.flying, ev.Group)
+			if ev.Outcome.Together > 0 {
+				c.together = ev.Outcome.Together
+			}
 			c.done(ev.Group, ev.Outcome)
 		}
 	case core.GroupTick:
@@ -153,6 +157,8 @@ func (c *groupCheck) sent(g *core.Group) {
 			c.fail(inv, "travels with %d, at most %d", len(g.Items), it.atMost)
 		case most > 0 && len(g.Items) > most:
 			c.fail(inv, "travels with %d in a group of at most %d", len(g.Items), most)
+		case it.sent == 0 && inv.Attempt == 1 && c.together > 0 && len(g.Items) > c.together:
+			c.fail(inv, "travels with %d, and the server has announced %d", len(g.Items), c.together)
 		case it.sent == 0 && inv.Attempt == 1 && it.n <= c.fresh:
 			c.fail(inv, "is sent after one that came later")
 		}

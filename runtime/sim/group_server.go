@@ -4,11 +4,12 @@ import "github.com/stateway/stateway/runtime/core"
 
 // groupProfile is what the servers of groups are like, and how often what goes wrong.
 type groupProfile struct {
-	many      bool // Addresses have such servers, mostly
-	announced bool // groups are sent only after the server has announced them
-	capacity  int  // groups that a server takes at a time; zero if any
-	bytes     int  // of a group that a server takes; zero if any
-	unlucky   int  // every so manieth Address asks to be tried again, mostly; zero if none does
+	many      bool  // Addresses have such servers, mostly
+	announced bool  // groups are sent only after the server has announced them
+	since     int64 // µs: before, it does not
+	capacity  int   // groups that a server takes at a time; zero if any
+	bytes     int   // of a group that a server takes; zero if any
+	unlucky   int   // every so manieth Address asks to be tried again, mostly; zero if none does
 
 	failed, trouble, late, twice, cold                    float64 // of groups
 	missing, retry, itemFailed, final, itemTwice, strange float64 // of items
@@ -19,6 +20,9 @@ func (s *Sim) drawGroups(rate func(float64) float64) groupProfile {
 		many: s.chance(0.3), announced: s.chance(0.4),
 		failed: rate(0.3), trouble: rate(0.3), late: rate(0.3), twice: rate(0.4), cold: rate(0.3),
 		missing: rate(0.3), retry: rate(0.2), itemFailed: rate(0.2), final: rate(0.05), itemTwice: rate(0.3), strange: rate(0.4),
+	}
+	if g.announced && s.chance(0.5) {
+		g.since = s.spread(2_000_000)
 	}
 	if s.chance(0.25) {
 		g.capacity = 1 + s.rng.IntN(4)
@@ -62,7 +66,7 @@ func (e *grouped) serve(g *core.Group) {
 	case s.faulty(p.late):
 		s.count(GroupLate)
 		e.answer(delay, func() { e.done(g, failed) })
-		e.answer(delay+s.spread(100_000), e.late(g, waited))
+		e.lateAnswer(delay+s.spread(100_000), g, waited)
 	default:
 		e.answer(delay, func() {
 			o := e.run(g, waited)
@@ -108,7 +112,8 @@ func (e *grouped) refused(g *core.Group) *core.GroupOutcome {
 	return nil
 }
 
-// late runs the items of a group that was given up. What comes of it goes to the dispatcher, which drops it, or past it to a worker.
+// late runs the items of a group that was given up. What comes of it goes to the dispatcher, which drops it, or past it to a worker, perhaps
+// of a process that was started since.
 func (e *grouped) late(g *core.Group, waited core.Millis) func() {
 	past := e.s.chance(0.3)
 	items := g.Items
@@ -142,7 +147,7 @@ func (e *grouped) pass(gen *generation, inv *core.Invocation, o core.Outcome) {
 func (e *grouped) run(g *core.Group, waited core.Millis) core.GroupOutcome {
 	p := &e.s.profile.group
 	o := core.GroupOutcome{Class: core.GroupAnswered, Waited: waited, Items: make([]core.Outcome, len(g.Items))}
-	lost := p.announced && e.s.now < e.s.noGroups
+	lost := p.announced && (e.s.now < e.s.noGroups || (e.s.faulting && e.s.now < p.since))
 	var answers []wire
 	for _, inv := range g.Items {
 		answers = append(answers, e.answers(inv, lost, len(g.Items) == 1)...)
@@ -152,13 +157,40 @@ func (e *grouped) run(g *core.Group, waited core.Millis) core.GroupOutcome {
 		e.s.countIf(e.together > 1, GroupsLost)
 		o.Together = 1
 	case p.announced:
-		o.Together = 1 << 16
+		e.s.countIf(e.together == 1, GroupsAnnouncedLate)
+		o.Together = e.takes()
 	}
 	e.together = o.Together
 	answers = append(answers, e.strange()...)
 	e.s.rng.Shuffle(len(answers), func(i, j int) { answers[i], answers[j] = answers[j], answers[i] })
 	e.read(g, answers, &o)
 	return o
+}
+
+// takes is how many items a server takes in a request: mostly as many as anybody likes.
+func (e *grouped) takes() int {
+	most := 1 << 16
+	if e.s.faulty(0.1) {
+		most = 2 + e.s.rng.IntN(6)
+	}
+	e.s.countIf(most < e.together, GroupsFewer)
+	return most
+}
+
+// lateAnswer has a group that was given up run nevertheless, though its process may have died.
+func (e *grouped) lateAnswer(delay int64, g *core.Group, waited core.Millis) {
+	e.serving++
+	run := e.late(g, waited)
+	e.s.after(delay, func() {
+		if e.p.alive {
+			e.serving--
+			run()
+			return
+		}
+		for _, inv := range g.Items {
+			e.p.m.lateAnswer(inv, func() core.Outcome { return core.Outcome{Response: e.s.respond(inv)} })
+		}
+	})
 }
 
 // read matches the answers with the items that were asked.

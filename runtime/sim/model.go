@@ -17,6 +17,7 @@ type model struct {
 	poisoned []int      // Addresses that get messages which always fail
 	copies   []*copies  // of messages with dedupe ids
 	drops    drops
+	redrives redrives
 	gaps     map[core.Address]bool // where an operator dropped something
 
 	tries    map[stamp]*tryInfo

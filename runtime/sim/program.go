@@ -12,13 +12,14 @@ import (
 // program is what a function does when it gets a certain message. Programs form trees: a message that one sends
 // carries another.
 type program struct {
-	id     uint64
-	parent *program // nil for a record or a request
-	target int      // of model.addrs
-	pad    int      // bytes that the message carries for nothing
-	poison int      // how many tries of it fail; negative: all
-	auxEra int      // of the code that ran it and wrote the state "aux"
-	ops    []op
+	id       uint64
+	parent   *program // nil for a record or a request
+	target   int      // of model.addrs
+	pad      int      // bytes that the message carries for nothing
+	poison   int      // how many tries of it fail; negative: all
+	redrives int      // how often an operator asked for its dead letter to be put back
+	auxEra   int      // of the code that ran it and wrote the state "aux"
+	ops      []op
 
 	delay   core.Millis // of a delayed message
 	delayed bool
@@ -140,6 +141,9 @@ func (s *Sim) build() {
 	}
 	s.world = newWorld(lanes)
 	s.app = application()
+	for i := range s.app.Endpoints {
+		s.app.Endpoints[i].Retain = p.retain
+	}
 	s.firstCode()
 	s.model = newModel(s)
 	for i := range p.addresses {

@@ -47,6 +47,8 @@ func shardOf(s *Sim, e core.Effect) core.ShardID {
 		return e.Shard
 	case core.ReadFailures:
 		return e.Shard
+	case core.LoadFailures:
+		return e.Shard
 	case core.ReadExpiring:
 		return e.Shard
 	}

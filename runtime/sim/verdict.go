@@ -75,12 +75,13 @@ func (g *generation) left0() string {
 type verdict struct {
 	s      *Sim
 	seen   map[uint64]consumed // by program
+	kept   map[uint64]int      // rows of dead letters, by program
 	origin core.Millis         // of the stream
 }
 
 func (s *Sim) judge() {
 	s.model.scan()
-	v := &verdict{s: s, seen: map[uint64]consumed{}}
+	v := &verdict{s: s, seen: map[uint64]consumed{}, kept: map[uint64]int{}}
 	if s.stream != nil {
 		v.origin = s.streamOrigin()
 	}
@@ -205,6 +206,11 @@ func (v *verdict) readShard(st *shard.Store) {
 			if v.s.profile.window > 0 {
 				v.s.fail("row %q is left in shard %d, whose time was over long ago", row.Key, st.Shard())
 			}
+		case core.TableFailure:
+			if v.s.profile.retain > 0 {
+				v.s.fail("row %q is left in shard %d, a dead letter whose time was over long ago", row.Key, st.Shard())
+			}
+			v.kept[v.s.letterRow(row.Value).id]++
 		case core.TableAddress:
 			v.readAddress(row)
 		}
@@ -246,19 +252,27 @@ func (v *verdict) readLog(a core.Address, log []consumed) {
 	}
 }
 
-// happened reports whether a program's message was consumed or became a dead letter, never both.
+// happened reports whether a program's message was consumed or became a dead letter, which is kept until it is put back or its time is over: it
+// lies in one of these places, never in two.
 func (v *verdict) happened(p *program) bool {
 	_, ran := v.seen[p.id]
-	dead := v.s.world.dead[p.id]
-	if dead > 1 || (dead > 0 && ran) {
-		v.s.fail("the message of program %d was consumed (%t) and is %d dead letters", p.id, ran, dead)
-	}
-	if dead > 0 {
-		v.s.count(LetterDead)
-	}
-	if p.gone > 0 && (ran || dead > 0) {
+	dead, kept := v.s.world.dead[p.id], v.kept[p.id]
+	over := dead > 0 && !ran && kept == 0
+	switch {
+	case dead > 1+p.redrives:
+		v.s.fail("the message of program %d is %d dead letters, and was put back %d times at most", p.id, dead, p.redrives)
+	case kept > 1 || (kept > 0 && (ran || dead == 0)):
+		v.s.fail("the message of program %d was consumed (%t), became %d dead letters, and %d are kept", p.id, ran, dead, kept)
+	case ran && dead > p.redrives:
+		v.s.fail("the message of program %d was consumed, and is %d dead letters, put back %d times at most", p.id, dead, p.redrives)
+	case over && v.s.profile.retain == 0:
+		v.s.fail("the message of program %d became %d dead letters, was put back %d times at most, and is lost", p.id, dead, p.redrives)
+	case p.gone > 0 && (ran || dead > 0):
 		v.s.fail("the message of program %d was dropped, and yet consumed (%t) or is a dead letter", p.id, ran)
 	}
+	v.s.countIf(dead > 0, LetterDead)
+	v.s.countIf(dead > 1, LetterAgain)
+	v.s.countIf(over, LetterOver)
 	return ran || dead > 0
 }
 

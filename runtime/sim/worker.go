@@ -156,6 +156,8 @@ func (w *worker) performRare(e core.Effect) {
 	case core.Note:
 	case core.OperatorDone:
 		g.s.model.drops.done(g, e)
+	case core.Redriven:
+		g.s.model.redrives.done(g, e)
 	case core.Inspected:
 		w.operate(e)
 	default:
@@ -183,7 +185,7 @@ func (w *worker) window(endpoint, limit int) {
 
 const operatorEvery = 2_000_000 // µs
 
-// operate lets held Addresses go on, as an operator would: their messages are tried again, or dropped.
+// operate lets held Addresses go on, as an operator would: their messages are tried again, or dropped. Dead letters are put back.
 func (s *Sim) operate() {
 	s.after(operatorEvery, s.operate)
 	for _, m := range s.machines {
@@ -193,6 +195,7 @@ func (s *Sim) operate() {
 		for _, w := range m.proc.gen.workers {
 			w.put(core.Inspect{Limit: 100})
 		}
+		m.proc.gen.redrive()
 	}
 }
 
