@@ -31,6 +31,9 @@ const mostRedrives = 3
 
 // redrive has an operator put back some of the dead letters that the node's stores show.
 func (g *generation) redrive() {
+	if g.s.leaping {
+		return
+	}
 	for _, st := range g.stores {
 		if st == nil || !g.s.chance(0.4) {
 			continue

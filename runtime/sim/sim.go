@@ -24,6 +24,7 @@ type Sim struct {
 	order    uint64
 	steps    int
 	faulting bool
+	leaping  bool  // it has drained once: nobody adds work
 	active   int64 // when something happened last
 	counts   Counts
 	trace    trace
@@ -173,6 +174,7 @@ func (s *Sim) drain() {
 		s.runFor(500_000)
 		if s.drained() && s.now-s.active > quietFor {
 			leaps++
+			s.leaping = true
 			s.jump(int64(longestDelay+1000) * 1000) // delayed messages that are left fire now
 			s.active = s.now
 		}
