@@ -11,6 +11,7 @@ type Group struct {
 
 	flight
 	waited Millis // as GroupOutcome.Waited
+	half   bool   // of a group that led to nothing, of which it is the same news
 	whole  bool   // it is tried as it is, or in halves, and takes no fresh items
 	due    Millis // when it is tried again, while it waits
 	asked  Millis // before which it must not be, not even as a probe

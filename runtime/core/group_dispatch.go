@@ -234,7 +234,7 @@ func (d *GroupDispatcher) pickAgain() *Group {
 // form makes a group of so many fresh items at most. What does not fit into any request is delivered as a failure at once.
 func (d *GroupDispatcher) form(most int, out *[]GroupEffect) *Group {
 	for {
-		if d.fresh.len() == 0 || d.lingers() {
+		if d.fresh.len() == 0 || d.lingers(most) {
 			return nil
 		}
 		g := &Group{Items: make([]*Invocation, 0, min(d.fresh.len(), most))}
@@ -266,9 +266,9 @@ func (d *GroupDispatcher) tooLarge(inv *Invocation, size int) GroupEffect {
 	return GroupEffect{Kind: DispatchDeliver, Result: Result{Invocation: inv, Outcome: o}}
 }
 
-// lingers reports whether the fresh items wait for company.
-func (d *GroupDispatcher) lingers() bool {
-	if d.cfg.Linger == 0 || d.fresh.len() >= d.size.limit() || d.fresh.bytes >= d.cfg.MaxBytes {
+// lingers reports whether the fresh items wait for company, in a group of so many at most.
+func (d *GroupDispatcher) lingers(most int) bool {
+	if d.cfg.Linger == 0 || d.fresh.len() >= most || d.fresh.bytes >= d.cfg.MaxBytes {
 		return false
 	}
 	return d.now < d.fresh.first().at+d.cfg.Linger
@@ -364,7 +364,7 @@ func (d *GroupDispatcher) wantedWake() Millis {
 	if len(d.flying) < d.limit.current && d.pace.hinders(d.underway+d.fresh.len(), d.windowBounds()) {
 		earlier(d.pace.stalledAt())
 	}
-	if d.fresh.len() > 0 && len(d.flying) < d.limit.current && d.lingers() {
+	if d.fresh.len() > 0 && len(d.flying) < d.limit.current && d.lingers(d.size.limit()) {
 		earlier(d.fresh.first().at + d.cfg.Linger)
 	}
 	if d.cfg.Ramp > 0 && d.limit.current >= d.limit.max && d.limit.max < d.cfg.Concurrency && len(d.flying) >= d.limit.current {

@@ -163,10 +163,7 @@ func (d *GroupDispatcher) onGroupFailed(g *Group, o *GroupOutcome, out []GroupEf
 	if len(g.Items) == 1 {
 		return d.onItemFailed(g, 0, &Outcome{Class: OutcomeFailed, Reason: o.Reason, RetryAfter: o.RetryAfter}, out)
 	}
-	step := max(1, len(g.Items)/groupWeight)
-	for i := 0; i < len(g.Items) && i/step < groupWeight; i += step {
-		d.noteFailure(g.Items[i].Target)
-	}
+	d.noteGroupFailure(g)
 	if d.trouble.broken {
 		g.tries++
 		d.keep(g, d.pause(g.tries), o.RetryAfter)
@@ -183,6 +180,18 @@ func (d *GroupDispatcher) onGroupFailed(g *Group, o *GroupOutcome, out []GroupEf
 	return out
 }
 
+// noteGroupFailure counts a failed group as several failures, but a half only as one: a few bad items are to be found before all looks broken.
+func (d *GroupDispatcher) noteGroupFailure(g *Group) {
+	weight := groupWeight
+	if g.half {
+		weight = 1
+	}
+	step := max(1, len(g.Items)/weight)
+	for i := 0; i < len(g.Items) && i/step < weight; i += step {
+		d.noteFailure(g.Items[i].Target)
+	}
+}
+
 func (d *GroupDispatcher) noteFailure(a Address) {
 	t := &d.trouble
 	t.failed[t.failures%failStreak] = a
@@ -196,7 +205,7 @@ func (d *GroupDispatcher) halve(g *Group, asked Millis) {
 	n := (len(g.Items) + 1) / 2
 	for _, half := range [][]*Invocation{g.Items[:n:n], g.Items[n:]} {
 		h := d.group(half, true)
-		h.flight = g.flight
+		h.flight, h.half = g.flight, true
 		d.keep(h, 0, asked)
 	}
 }
@@ -308,7 +317,7 @@ func (d *GroupDispatcher) pickProbe(out *[]GroupEffect) *Group {
 		return g
 	}
 	one, rest := d.group(g.Items[:1:1], true), d.group(g.Items[1:], true)
-	one.flight, rest.flight = g.flight, g.flight
+	one.flight, rest.flight, rest.half = g.flight, g.flight, g.half
 	rest.due, rest.asked, rest.order = g.due, g.asked, g.order
 	d.heldup += len(rest.Items)
 	d.waiting.push(rest)

@@ -29,6 +29,27 @@ func TestGroupProbeThatAsksForLater(t *testing.T) {
 	r.allOK()
 }
 
+// A probe waits for no company.
+func TestGroupProbesDoNotLinger(t *testing.T) {
+	r := newGroupRig(t, GroupDispatcherConfig{Linger: 1000, Retry: Retry{Initial: 100, Max: 200}})
+	r.serve = func(*Group) (GroupOutcome, Millis) { return GroupOutcome{Class: GroupTrouble, Reason: "503"}, 5 }
+	r.submitMany(3)
+	for !r.d.Stats().Resting {
+		r.run(100)
+	}
+	r.step(GroupEvent{Kind: GroupForget, Generation: 2})
+	r.run(1000)
+	r.serve, r.submitted = func(g *Group) (GroupOutcome, Millis) { return allWell(g), 5 }, 1
+	young := groupItem(7)
+	young.Try.Generation = 2
+	began := r.now
+	r.step(GroupEvent{Kind: GroupSubmit, Invocation: young})
+	r.run(5000)
+	if len(r.delivered) != 1 || r.now > began+300 {
+		t.Errorf("%d delivered, after %d ms; %+v", len(r.delivered), r.now-began, r.d.Stats())
+	}
+}
+
 // An item is not tried before its time as a probe either; when there is nothing else to probe with, its time is waited for.
 func TestGroupProbesWaitForWhatAsksForLater(t *testing.T) {
 	r := newGroupRig(t, GroupDispatcherConfig{Retry: Retry{Initial: 10, Max: 20}})
