@@ -70,7 +70,7 @@ func measureRestore(ctx context.Context, b *bench) (values, error) {
 	}
 	return compareFetches(ctx, dir, bases, map[string]fetch{
 		restoreSeconds: func(ctx context.Context, dir string, base *checkpoint.Base) error {
-			return app.RestoreBase(ctx, base, vfs.Default, dir)
+			return app.RestoreBaseFiles(ctx, base, syncedFiles(dir))
 		},
 		syncedSeconds:   plainDownload(cfg, (*os.File).Sync),
 		unsyncedSeconds: plainDownload(cfg, func(*os.File) error { return nil }),
@@ -176,3 +176,18 @@ func download(ctx context.Context, client *awss3.Client, key, path string, finis
 	_, err = io.Copy(w, out.Body)
 	return errors.Join(err, finish(w), w.Close())
 }
+
+// syncedFiles makes the files of a base as a shard's store does: durable when they are closed.
+func syncedFiles(dir string) func(name string) (io.WriteCloser, error) {
+	return func(name string) (io.WriteCloser, error) {
+		if err := os.MkdirAll(dir, 0o750); err != nil {
+			return nil, err
+		}
+		f, err := os.Create(filepath.Join(dir, name))
+		return syncedFile{f}, err
+	}
+}
+
+type syncedFile struct{ *os.File }
+
+func (f syncedFile) Close() error { return errors.Join(f.Sync(), f.File.Close()) }

@@ -242,6 +242,45 @@ type memFile struct {
 
 func (f *memFile) Close() error { f.closed = true; return nil }
 
+// slowFile becomes durable when it is told to.
+type slowFile struct {
+	bytes.Buffer
+	durable chan error
+}
+
+func (f *slowFile) Close() error { return <-f.durable }
+
+// While the disk makes a file durable the next ones are read; nothing is done before all are, and what one of them meets is told.
+func TestFilesOfABaseBecomeDurableSideBySide(t *testing.T) {
+	w := newWorld(t, 4)
+	fs, dir := baseFolder(t, map[string]string{"1/a": "x", "1/b": "y"}, 1)
+	b, err := w.app.UploadBase(t.Context(), 1, checkpoint.BaseSource{FS: fs, Dir: dir, Shard: 1}, nil)
+	w.must(err)
+	for _, disk := range []error{nil, errors.New("the disk is full")} {
+		durable, created, done := make(chan error), make(chan string, len(b.Files)), make(chan error, 1)
+		go func() {
+			done <- w.app.RestoreBaseFiles(t.Context(), b, func(name string) (io.WriteCloser, error) {
+				created <- name
+				return &slowFile{durable: durable}, nil
+			})
+		}()
+		for range b.Files {
+			<-created
+		}
+		durable <- disk
+		for range len(b.Files) - 1 {
+			select {
+			case err := <-done:
+				t.Fatalf("it returned before all files were durable: %v", err)
+			case durable <- nil:
+			}
+		}
+		if err := <-done; !errors.Is(err, disk) || (disk == nil) != (err == nil) {
+			t.Errorf("got %v, want %v", err, disk)
+		}
+	}
+}
+
 func TestRestoreBaseFiles(t *testing.T) {
 	w := newWorld(t, 4)
 	fs, dir := baseFolder(t, map[string]string{"1/a": strings.Repeat("x", 100), "1/b": "y"}, 1)

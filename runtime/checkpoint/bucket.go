@@ -38,6 +38,11 @@ type Bucket interface {
 	// ends before, ErrNotFound if there is none.
 	ReadRange(ctx context.Context, key string, off, n int64) ([]byte, error)
 
+	// ReadTo is ReadRange for large ranges: it writes exactly n bytes from offset off to w, in order and as they come, so that they need not
+	// be in memory together. After an error w may have got some of them, and it is called no more once ReadTo has returned.
+	// An error of w ends it and is wrapped by its error.
+	ReadTo(ctx context.Context, key string, off, n int64, w io.Writer) error
+
 	// List returns up to limit keys that begin with prefix and are greater than after, in ascending
 	// order of their bytes. Fewer than limit means that there are no more. It may be stale.
 	List(ctx context.Context, prefix, after string, limit int) ([]string, error)

@@ -14,6 +14,8 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
+const copyPiece = 8 << 20 // bytes of a base file that one request reads
+
 // copyState copies everything that a state refers to, appends a full manifest that says the same to the target's log, and checks the target.
 func (c *copier) copyState(ctx context.Context, s *State) (Copied, error) {
 	m, err := c.copyObjects(ctx, s)
@@ -190,8 +192,8 @@ func (r *remoteBody) fetchLocked(off int64) error {
 	if off >= r.at && off < r.at+int64(len(r.piece)) {
 		return nil
 	}
-	at := off - off%basePiece
-	b, err := r.bucket.ReadRange(r.ctx, r.key, at, min(basePiece, r.size-at))
+	at := off - off%copyPiece
+	b, err := r.bucket.ReadRange(r.ctx, r.key, at, min(copyPiece, r.size-at))
 	if errors.Is(err, ErrNotFound) || errors.Is(err, ErrRange) {
 		return damaged(r.key, at, "the manifest names it with %d bytes: %v", r.size, err)
 	}

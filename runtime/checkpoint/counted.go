@@ -120,6 +120,12 @@ func (c *Counted) ReadRange(ctx context.Context, key string, off, n int64) ([]by
 	return c.Bucket.ReadRange(ctx, key, off, n)
 }
 
+// ReadTo implements Bucket.
+func (c *Counted) ReadTo(ctx context.Context, key string, off, n int64, w io.Writer) error {
+	c.calls[RequestRange].Add(1)
+	return c.Bucket.ReadTo(ctx, key, off, n, w)
+}
+
 // List implements Bucket.
 func (c *Counted) List(ctx context.Context, prefix, after string, limit int) ([]string, error) {
 	c.calls[RequestList].Add(1)

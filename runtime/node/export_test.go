@@ -1,6 +1,11 @@
 package node
 
-import "errors"
+import (
+	"errors"
+	"time"
+
+	"github.com/stateway/stateway/runtime/checkpoint"
+)
 
 var errKilled = errors.New("killed by a test")
 
@@ -12,4 +17,9 @@ func (n *Node) Kill() bool {
 		g.fail(errKilled)
 	}
 	return g != nil
+}
+
+// NewPatient makes a bucket whose calls end in time, as that of a node.
+func NewPatient(under checkpoint.Bucket, small time.Duration) checkpoint.Bucket {
+	return newPatient(under, small)
 }

@@ -21,7 +21,7 @@ const (
 var (
 	errSlowBucket = errors.New("the bucket did not answer in time")
 	errHanging    = fmt.Errorf("%d requests to the bucket hang", hangingMost)
-	errGivenUp    = errors.New("the upload was given up")
+	errGivenUp    = errors.New("the call was given up")
 )
 
 // patient is a bucket whose calls end in time: each gets so long by its kind and size, and when that is over, or its context ends, the
@@ -134,6 +134,13 @@ func (p *patient) ReadRange(ctx context.Context, key string, off, n int64) ([]by
 	return b, told("read", key, err)
 }
 
+// ReadTo implements checkpoint.Bucket. A bucket that hangs writes nothing more once the call was given up.
+func (p *patient) ReadTo(ctx context.Context, key string, off, n int64, w io.Writer) error {
+	lent := &lentWriter{w: w}
+	defer lent.takeBack()
+	return told("read", key, awaitError(ctx, p, p.limit(n), func(ctx context.Context) error { return p.under.ReadTo(ctx, key, off, n, lent) }))
+}
+
 // List implements checkpoint.Bucket.
 func (p *patient) List(ctx context.Context, prefix, after string, limit int) ([]string, error) {
 	keys, err := await(ctx, p, p.limit(0), func(ctx context.Context) ([]string, error) { return p.under.List(ctx, prefix, after, limit) })
@@ -171,6 +178,30 @@ func (l *lentBody) ReadAt(b []byte, off int64) (int, error) {
 }
 
 func (l *lentBody) takeBack() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.back = true
+}
+
+// lentWriter is a writer that can be taken back from whoever still writes to it.
+type lentWriter struct {
+	w io.Writer
+
+	mu   sync.Mutex // held while it is written to
+	back bool       // guarded by mu
+}
+
+// Write implements io.Writer.
+func (l *lentWriter) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.back {
+		return 0, errGivenUp
+	}
+	return l.w.Write(b)
+}
+
+func (l *lentWriter) takeBack() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.back = true

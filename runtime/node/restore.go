@@ -16,10 +16,9 @@ import (
 )
 
 const (
-	restorers    = 4 // groups of shards that are restored at a time
-	groupCount   = 8 // of shards that lie side by side in segments, so that one request reads their sections
-	groupReads   = 4 // requests to the bucket that a group has under way, if memory allows
-	basePiece    = 8 << 20
+	restorers    = 4  // groups of shards that are restored at a time
+	groupCount   = 8  // of shards that lie side by side in segments, so that one request reads their sections
+	groupReads   = 4  // requests to the bucket that a group has under way; of sections fewer, if memory asks for that
 	restoreTries = 10 // more tries, over some ten seconds, of what reads the bucket before it is given up
 )
 
@@ -83,7 +82,7 @@ func (g *generation) restoreError(ctx context.Context, err error) error {
 // all segments since. Their bases are read at the same time, and then their sections, adjoining ones in one request.
 func (g *generation) restoreGroup(ctx context.Context, state *checkpoint.State, ids []core.ShardID) error {
 	bases, basesCtx := errgroup.WithContext(ctx)
-	bases.SetLimit(int(min(max(g.node.cfg.Memory/8/restorers/basePiece, 1), groupReads)))
+	bases.SetLimit(groupReads)
 	for _, id := range ids {
 		bases.Go(func() error { return g.restoreToBase(basesCtx, state, id) })
 	}

@@ -67,6 +67,38 @@ func creates(op membucket.Op) bool {
 	return op.Kind == membucket.OpCreate || op.Kind == membucket.OpCreateFrom
 }
 
+// countingWriter counts what it is given.
+type countingWriter struct{ n atomic.Int64 }
+
+func (w *countingWriter) Write(b []byte) (int, error) {
+	w.n.Add(int64(len(b)))
+	return len(b), nil
+}
+
+// A read that was given up writes nothing more, whenever the bucket goes on.
+func TestReadsThatWereGivenUpWriteNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newStuck(t)
+		if err := b.Create(t.Context(), "app/a", []byte("0123456789")); err != nil {
+			t.Fatal(err)
+		}
+		p := node.NewPatient(b, time.Second)
+		var w countingWriter
+		if err := p.ReadTo(t.Context(), "app/a", 2, 5, &w); err != nil || w.n.Load() != 5 {
+			t.Errorf("%d bytes, %v", w.n.Load(), err)
+		}
+		b.hang(func(op membucket.Op) bool { return op.Kind == membucket.OpReadRange })
+		if err := p.ReadTo(t.Context(), "app/a", 2, 5, &w); err == nil || !strings.Contains(err.Error(), "did not answer in time") {
+			t.Errorf("a read that hangs: %v", err)
+		}
+		b.free <- struct{}{}
+		synctest.Wait()
+		if w.n.Load() != 5 {
+			t.Errorf("%d bytes were written after it was given up", w.n.Load()-5)
+		}
+	})
+}
+
 // No checkpoint waits for what is done beside it: here each of its requests hangs until the test ends.
 func TestNoCheckpointWaitsForChores(t *testing.T) {
 	for name, hangs := range map[string]func(membucket.Op) bool{

@@ -103,6 +103,14 @@ func (b *bucket) ReadRange(ctx context.Context, key string, off, n int64) ([]byt
 	return b.s.bucket.ReadRange(ctx, key, off, n)
 }
 
+// ReadTo implements checkpoint.Bucket.
+func (b *bucket) ReadTo(ctx context.Context, key string, off, n int64, w io.Writer) error {
+	if b.out() || b.lost() {
+		return fmt.Errorf("read %s: %w", key, errBucket)
+	}
+	return b.s.bucket.ReadTo(ctx, key, off, n, w)
+}
+
 // List implements checkpoint.Bucket.
 func (b *bucket) List(ctx context.Context, prefix, after string, limit int) ([]string, error) {
 	if b.out() || b.lost() {

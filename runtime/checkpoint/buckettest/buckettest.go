@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -26,6 +27,7 @@ func Run(t *testing.T, open Open) {
 		run  func(*testing.T, Open)
 	}{
 		{"an object reads back whole and by range", testRead},
+		{"a range is passed on", testReadTo},
 		{"a taken key gives ErrExists and keeps its object", testExists},
 		{"of concurrent creates exactly one wins", testRace},
 		{"the same create again tells what a lost answer left open", testRetry},
@@ -97,6 +99,48 @@ func testRead(t *testing.T, open Open) {
 		_, err := b.ReadRange(ctx, "app/object", r[0], r[1])
 		wantErr(t, fmt.Sprintf("range %d+%d", r[0], r[1]), err, checkpoint.ErrRange)
 	}
+}
+
+func testReadTo(t *testing.T, open Open) {
+	b := open(t)
+	body := make([]byte, 1<<20+13)
+	_, _ = rand.NewChaCha8([32]byte{2}).Read(body) // never fails
+	if err := b.Create(t.Context(), "app/object", body); err != nil {
+		t.Fatal(err)
+	}
+	size := int64(len(body))
+	for _, r := range [][2]int64{{0, size}, {0, 1}, {size - 1, 1}, {12345, 678901}} {
+		var got bytes.Buffer
+		if err := b.ReadTo(t.Context(), "app/object", r[0], r[1], &got); err != nil || !bytes.Equal(got.Bytes(), body[r[0]:r[0]+r[1]]) {
+			t.Errorf("range %d+%d: %d bytes, %v", r[0], r[1], got.Len(), err)
+		}
+	}
+	var none bytes.Buffer
+	for _, r := range [][2]int64{{0, size + 1}, {size, 1}, {-1, 2}, {0, 0}, {1 << 62, 1 << 62}} {
+		wantErr(t, fmt.Sprintf("range %d+%d", r[0], r[1]), b.ReadTo(t.Context(), "app/object", r[0], r[1], &none), checkpoint.ErrRange)
+	}
+	wantErr(t, "a missing object", b.ReadTo(t.Context(), "app/missing", 0, 1, &none), checkpoint.ErrNotFound)
+	if none.Len() > 0 {
+		t.Errorf("%d bytes came of what is not there", none.Len())
+	}
+	full := &fullWriter{room: 1000}
+	wantErr(t, "a writer that is full", b.ReadTo(t.Context(), "app/object", 0, size, full), errFull)
+	if full.refused != 1 {
+		t.Errorf("a writer that is full was written to %d times more", full.refused-1)
+	}
+}
+
+// fullWriter takes so many bytes.
+type fullWriter struct{ room, refused int }
+
+var errFull = errors.New("full")
+
+func (w *fullWriter) Write(b []byte) (int, error) {
+	if w.room -= len(b); w.room < 0 {
+		w.refused++
+		return 0, errFull
+	}
+	return len(b), nil
 }
 
 func testExists(t *testing.T, open Open) {
@@ -272,7 +316,7 @@ func testKeys(t *testing.T, open Open) {
 		_, ranged := b.ReadRange(ctx, key, 0, 1)
 		for what, err := range map[string]error{
 			"create": b.Create(ctx, key, nil), "create from": b.CreateFrom(ctx, key, strings.NewReader(""), 0),
-			"read": read, "read range": ranged, "delete": b.Delete(ctx, key), "delete folder": b.DeleteFolder(ctx, key),
+			"read": read, "read range": ranged, "read to": b.ReadTo(ctx, key, 0, 1, io.Discard), "delete": b.Delete(ctx, key), "delete folder": b.DeleteFolder(ctx, key),
 		} {
 			wantErr(t, fmt.Sprintf("%s %q", what, key), err, checkpoint.ErrKey)
 		}
@@ -347,7 +391,7 @@ func testCancelled(t *testing.T, open Open) {
 	_, listed := b.List(ctx, "app/", "", 1)
 	for what, err := range map[string]error{
 		"create": b.Create(ctx, "app/b", nil), "create from": b.CreateFrom(ctx, "app/b", strings.NewReader("x"), 1),
-		"read": read, "read range": ranged, "list": listed, "delete": b.Delete(ctx, "app/a"), "delete folder": b.DeleteFolder(ctx, "app/c"),
+		"read": read, "read range": ranged, "read to": b.ReadTo(ctx, "app/a", 0, 1, io.Discard), "list": listed, "delete": b.Delete(ctx, "app/a"), "delete folder": b.DeleteFolder(ctx, "app/c"),
 	} {
 		wantErr(t, what, err, context.Canceled)
 	}

@@ -32,20 +32,39 @@ func (b *Bucket) Read(ctx context.Context, key string) ([]byte, error) {
 }
 
 // ReadRange implements checkpoint.Bucket.
-func (b *Bucket) ReadRange(ctx context.Context, key string, off, n int64) ([]byte, error) {
+func (b *Bucket) ReadRange(ctx context.Context, key string, off, n int64) (body []byte, err error) {
+	err = b.readRange(ctx, key, off, n, func(f vfs.File) error {
+		body = make([]byte, n)
+		return readFull(f, body, off)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return body, nil
+}
+
+// ReadTo implements checkpoint.Bucket.
+func (b *Bucket) ReadTo(ctx context.Context, key string, off, n int64, w io.Writer) error {
+	return b.readRange(ctx, key, off, n, func(f vfs.File) error {
+		_, err := io.CopyN(w, io.NewSectionReader(f, off, n), n)
+		return err
+	})
+}
+
+// readRange opens an object and has a range of it read.
+func (b *Bucket) readRange(ctx context.Context, key string, off, n int64, read func(vfs.File) error) error {
 	f, size, err := b.open(ctx, key)
 	if err != nil {
-		return nil, fmt.Errorf("read %d bytes at %d of %s: %w", n, off, key, err)
+		return fmt.Errorf("read %d bytes at %d of %s: %w", n, off, key, err)
 	}
 	defer f.Close()
 	if off < 0 || n < 1 || off > size || n > size-off {
-		return nil, fmt.Errorf("read %d bytes at %d of %s: %w: it has %d bytes", n, off, key, checkpoint.ErrRange, size)
+		return fmt.Errorf("read %d bytes at %d of %s: %w: it has %d bytes", n, off, key, checkpoint.ErrRange, size)
 	}
-	body := make([]byte, n)
-	if err := readFull(f, body, off); err != nil {
-		return nil, fmt.Errorf("read %d bytes at %d of %s: %w", n, off, key, err)
+	if err := read(f); err != nil {
+		return fmt.Errorf("read %d bytes at %d of %s: %w", n, off, key, err)
 	}
-	return body, nil
+	return nil
 }
 
 func readFull(f vfs.File, body []byte, off int64) error {

@@ -114,6 +114,11 @@ func (f *Faulty) ReadRange(ctx context.Context, key string, off, n int64) (b []b
 	return orNil(b, err), err
 }
 
+// ReadTo implements checkpoint.Bucket. To the hook it is a ReadRange.
+func (f *Faulty) ReadTo(ctx context.Context, key string, off, n int64, w io.Writer) error {
+	return f.do(Op{OpReadRange, key, n}, func(Fault) error { return f.Under.ReadTo(ctx, key, off, n, w) })
+}
+
 // List implements checkpoint.Bucket.
 func (f *Faulty) List(ctx context.Context, prefix, after string, limit int) (keys []string, err error) {
 	err = f.do(Op{Kind: OpList, Key: prefix}, func(fault Fault) error {

@@ -105,6 +105,18 @@ func (b *Bucket) ReadRange(ctx context.Context, key string, off, n int64) ([]byt
 	return slices.Clone(body[off : off+n]), nil
 }
 
+// ReadTo implements checkpoint.Bucket.
+func (b *Bucket) ReadTo(ctx context.Context, key string, off, n int64, w io.Writer) error {
+	body, err := b.ReadRange(ctx, key, off, n)
+	if err != nil {
+		return err
+	}
+	if _, err := w.Write(body); err != nil {
+		return fmt.Errorf("read %d bytes at %d of %s: %w", n, off, key, err)
+	}
+	return nil
+}
+
 // body returns an object's bytes, which never change.
 func (b *Bucket) body(ctx context.Context, key string) ([]byte, error) {
 	if err := check(ctx, key); err != nil {

@@ -79,6 +79,10 @@ var errCut = errors.New("the answer was cut short or damaged")
 var errSlow = errors.New("no answer in time")
 
 func classify(err error) fault {
+	var refused *writerError
+	if errors.As(err, &refused) {
+		return fault{}
+	}
 	if errors.Is(err, errSlow) {
 		return fault{verdict: again, cause: checkpoint.RetryTimeout, maybe: true}
 	}

@@ -298,6 +298,17 @@ func TestReadAfterFault(t *testing.T) {
 			if err != nil || !bytes.Equal(got, body[50:150]) || f.requests() != c.requests {
 				t.Errorf("range: %q, %v, by %s; want by %s", got, err, f.requests(), c.requests)
 			}
+
+			b, calm, f = openFaulty(t, fast, once(c.hook))
+			if err := calm.Create(t.Context(), "app/a", body); err != nil {
+				t.Fatal(err)
+			}
+			var passed bytes.Buffer
+			err = b.ReadTo(t.Context(), "app/a", 50, 100, &passed)
+			if err != nil || !bytes.Equal(passed.Bytes(), body[50:150]) || f.requests() != c.requests {
+				t.Errorf("range passed on: %q, %v, by %s; want by %s", passed.Bytes(), err, f.requests(), c.requests)
+			}
+			wantRetry(t, b, c.cause)
 		})
 	}
 }
