@@ -32,8 +32,9 @@ type GroupDispatcher struct {
 	size     groupSize
 	pace     groupWindow
 	underway int    // items in flying
-	rampAt   Millis // since when the limit may reach limit.max
+	rampAt   Millis // when limit.max groups were first under way; zero if not yet
 	progress Millis // time of the last send or answer, or of the limit's last rise
+	cut      uint64 // groups up to this number were sent before trouble last lowered the limit
 	repeated bool   // the last group was one of those to be sent as they are
 	trouble  groupTrouble
 	stats    GroupStats
@@ -148,7 +149,6 @@ func (d *GroupDispatcher) sendAgain(g *Group) {
 // Send starts what may be started, after all events that have come were stepped, and tells window and wake where they have changed.
 func (d *GroupDispatcher) Send(out []GroupEffect) []GroupEffect {
 	d.onStall()
-	d.ramp()
 	t := &d.trouble
 	if t.state == resting && d.now >= t.until {
 		t.state = probing
@@ -160,6 +160,7 @@ func (d *GroupDispatcher) Send(out []GroupEffect) []GroupEffect {
 		}
 		out = d.start(g, out)
 	}
+	d.ramp()
 	d.watch()
 	return d.settle(out)
 }
@@ -286,14 +287,16 @@ func (d *GroupDispatcher) stalled() bool {
 	return d.trouble.state == open && d.fresh.len()+d.heldup > 0 && len(d.flying) >= d.limit.current && d.limit.current < d.limit.max
 }
 
-// ramp lets the limit reach further when the endpoint has had time to grow.
+// ramp lets the limit reach further when the endpoint has had time to grow since as much was under way as it could take.
 func (d *GroupDispatcher) ramp() {
-	if d.cfg.Ramp == 0 || d.limit.current < d.limit.max || d.limit.max >= d.cfg.Concurrency {
-		d.rampAt = d.now
-		return
-	}
-	if d.now >= d.rampAt+d.cfg.RampEvery {
-		d.rampAt = d.now
+	switch {
+	case d.cfg.Ramp == 0 || d.limit.max >= d.cfg.Concurrency:
+	case d.rampAt == 0:
+		if len(d.flying) >= d.limit.max {
+			d.rampAt = d.now
+		}
+	case d.now >= d.rampAt+d.cfg.RampEvery:
+		d.rampAt = 0
 		d.limit.max = min(d.limit.max+d.cfg.Ramp, d.cfg.Concurrency)
 	}
 }
@@ -367,7 +370,7 @@ func (d *GroupDispatcher) wantedWake() Millis {
 	if d.fresh.len() > 0 && len(d.flying) < d.limit.current && d.lingers(d.size.limit()) {
 		earlier(d.fresh.first().at + d.cfg.Linger)
 	}
-	if d.cfg.Ramp > 0 && d.limit.current >= d.limit.max && d.limit.max < d.cfg.Concurrency && len(d.flying) >= d.limit.current {
+	if d.rampAt > 0 && len(d.flying) >= d.limit.current {
 		earlier(d.rampAt + d.cfg.RampEvery)
 	}
 	return w

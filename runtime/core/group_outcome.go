@@ -79,7 +79,7 @@ func (d *GroupDispatcher) onAnswer(g *Group, o *GroupOutcome, out []GroupEffect)
 		}
 	}
 	if putOff == len(g.Items) { // as status 503
-		d.struckFirst(first)
+		d.struckFirst(g, first, false)
 		if d.trouble.struck >= manyTroubles || d.trouble.state != open {
 			d.rest(g, after)
 		}
@@ -226,18 +226,28 @@ func (d *GroupDispatcher) onTrouble(g *Group, o *GroupOutcome, out []GroupEffect
 	default:
 		d.keep(g, d.pause(g.tries), o.RetryAfter)
 	}
-	d.struckFirst(first)
+	d.struckFirst(g, first, o.Throttled && len(d.flying) > 0)
 	if d.trouble.struck >= manyTroubles || g.silent >= troubledAlone || d.trouble.state != open {
 		d.rest(g, o.RetryAfter)
 	}
 	return out
 }
 
-// struckFirst takes note of a group that met trouble, if it did for the first time.
-func (d *GroupDispatcher) struckFirst(first bool) {
-	if first && d.trouble.state == open {
-		d.limit.trouble()
+// struckFirst takes note of a group that met trouble, if it did for the first time. Those that were under way together lower the limit once. That
+// there were too many is no trouble of the whole endpoint.
+func (d *GroupDispatcher) struckFirst(g *Group, first, tooMany bool) {
+	if !first || d.trouble.state != open {
+		return
+	}
+	if !tooMany {
 		d.trouble.struck++
+	}
+	if g.N <= d.cut {
+		return
+	}
+	before := d.limit.current
+	if d.limit.trouble(); d.limit.current < before {
+		d.cut = d.stats.Groups
 	}
 }
 
