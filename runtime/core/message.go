@@ -49,7 +49,7 @@ func (m *Message) Size() int64 {
 type StoredMessage struct {
 	Seq    Seq
 	Caller Address
-	Trace  *trace.Context
+	Trace  *trace.Context // nil if none
 	Arg    Value
 }
 
@@ -86,7 +86,7 @@ type TimerRow struct {
 	Sender Address
 	Target Address
 	Token  string // cancellation token, empty if none
-	Trace  *trace.Context
+	Trace  *trace.Context // of the invocation that sent it, nil if none
 	Arg    Value
 }
 
