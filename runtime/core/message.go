@@ -85,7 +85,7 @@ type TimerRow struct {
 	Key    TimerKey
 	Sender Address
 	Target Address
-	Token  string // cancellation token, empty if none
+	Token  string         // cancellation token, empty if none
 	Trace  *trace.Context // of the invocation that sent it, nil if none
 	Arg    Value
 }
