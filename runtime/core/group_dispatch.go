@@ -22,7 +22,7 @@ type GroupDispatcher struct {
 	draws      uint64     // random numbers drawn
 
 	fresh   freshItems
-	again   []*Group // to be sent as they are, before anything fresh
+	again   []*Group // to be sent as they are, in turn with what is fresh
 	waiting groupHeap
 	flying  map[*Group]struct{} // never ranged over
 	order   uint64              // number of the last one struck
@@ -217,16 +217,21 @@ func (d *GroupDispatcher) pick(out *[]GroupEffect) *Group {
 
 // pickAgain takes a group that is to be sent as it is, nil if none is due.
 func (d *GroupDispatcher) pickAgain() *Group {
+	if len(d.again) == 0 && (len(d.waiting) == 0 || d.waiting[0].due > d.now) {
+		return nil
+	}
+	return d.popAgain()
+}
+
+// popAgain takes the first group that is to be sent as it is; there must be one.
+func (d *GroupDispatcher) popAgain() *Group {
 	var g *Group
-	switch {
-	case len(d.again) > 0:
+	if len(d.again) > 0 {
 		g = d.again[0]
 		d.again[0] = nil
 		d.again = d.again[1:]
-	case len(d.waiting) > 0 && d.waiting[0].due <= d.now:
+	} else {
 		g = d.waiting.pop()
-	default:
-		return nil
 	}
 	d.heldup -= len(g.Items)
 	return g

@@ -58,6 +58,28 @@ func TestGroupLimitFollowsThrottling(t *testing.T) {
 	}
 }
 
+// However often an item is refused because there are too many, that is not its failure.
+func TestGroupThrottlingIsNobodysFailure(t *testing.T) {
+	r := newGroupRig(t, GroupDispatcherConfig{MaxItems: 1, Retry: Retry{Initial: 10, Max: 20}})
+	refused := 0
+	r.serve = func(g *Group) (GroupOutcome, Millis) {
+		if g.Items[0].Target.ID == "unlucky" && refused < 30 {
+			refused++
+			return GroupOutcome{Class: GroupTrouble, Throttled: true, Reason: "429"}, 1
+		}
+		return allWell(g), 5
+	}
+	r.submit(&Invocation{Target: Address{Type: "f/g", ID: "unlucky"}, Attempt: 1})
+	for i := range 300 {
+		r.submit(groupItem(i))
+		r.run(10)
+	}
+	r.run(1000)
+	if r.allOK(); refused < 30 {
+		t.Errorf("it was refused %d times, want 30", refused)
+	}
+}
+
 // More groups at a time are of no use to an endpoint that gets slower by them.
 func TestGroupLimitFollowsLatency(t *testing.T) {
 	r := newGroupRig(t, GroupDispatcherConfig{MaxItems: 1, StartAt: 4, Concurrency: 1024})

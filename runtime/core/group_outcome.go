@@ -23,7 +23,6 @@ func (d *GroupDispatcher) onDone(g *Group, o *GroupOutcome, out []GroupEffect) [
 	}
 	delete(d.flying, g)
 	d.underway -= len(g.Items)
-	d.pace.done(d.now, len(g.Items))
 	d.progress = d.now
 	if g.probe {
 		d.trouble.probing--
@@ -56,9 +55,10 @@ func (d *GroupDispatcher) together(items int) {
 // onAnswer delivers what the answer says of each item.
 func (d *GroupDispatcher) onAnswer(g *Group, o *GroupOutcome, out []GroupEffect) []GroupEffect {
 	first, ok, putOff, after := g.tries == 0, o.successes(), 0, maxRetryAfter
+	d.pace.done(d.now, len(g.Items))
 	if ok > 0 {
 		d.onSuccess(ok)
-		d.limit.sampleOf(d.now, g.sent, len(g.Items))
+		d.limit.sampleOf(d.now, min(g.sent+g.waited, d.now), len(g.Items))
 		d.size.note(len(g.Items), d.now-g.sent-g.waited, g.N, d.stats.Groups)
 	}
 	for i := range o.Items {
@@ -79,7 +79,10 @@ func (d *GroupDispatcher) onAnswer(g *Group, o *GroupOutcome, out []GroupEffect)
 		}
 	}
 	if putOff == len(g.Items) { // as status 503
-		d.struckFirst(g, first, false)
+		if first && d.trouble.state == open {
+			d.trouble.struck++
+			d.lowerLimit(g)
+		}
 		if d.trouble.struck >= manyTroubles || d.trouble.state != open {
 			d.rest(g, after)
 		}
@@ -163,6 +166,9 @@ func (d *GroupDispatcher) onGroupFailed(g *Group, o *GroupOutcome, out []GroupEf
 	if len(g.Items) == 1 {
 		return d.onItemFailed(g, 0, &Outcome{Class: OutcomeFailed, Reason: o.Reason, RetryAfter: o.RetryAfter}, out)
 	}
+	if took := d.now - g.sent - g.waited; !g.half && float64(took) > d.size.goal() {
+		d.size.note(len(g.Items), took, g.N, d.stats.Groups)
+	}
 	d.noteGroupFailure(g)
 	if d.trouble.broken {
 		g.tries++
@@ -215,33 +221,35 @@ func (d *GroupDispatcher) onTrouble(g *Group, o *GroupOutcome, out []GroupEffect
 	if o.Throttled {
 		d.stats.Throttled++
 	}
-	first := g.tries == 0
+	first := g.tries == 0 && d.trouble.state == open
 	strikes := d.strike(g)
+	if o.Throttled {
+		g.strikes, strikes = 1, 1 // that there are too many is nobody's fault
+	}
 	switch {
 	case strikes >= maxStrikes && len(g.Items) == 1:
 		return d.deliver(g, 0, &Outcome{Class: OutcomeFailed, Reason: strikesReason(o.Reason)}, out)
-	case strikes > 1 && strikes%3 == 0 && len(g.Items) > 1 && !o.Throttled:
+	case strikes > 1 && strikes%3 == 0 && len(g.Items) > 1:
 		g.silent = 0
 		d.halve(g, o.RetryAfter)
 	default:
 		d.keep(g, d.pause(g.tries), o.RetryAfter)
 	}
-	d.struckFirst(g, first, o.Throttled && len(d.flying) > 0)
+	if first {
+		d.lowerLimit(g)
+	}
+	if first && (!o.Throttled || len(d.flying) == 0) { // while others are served, too many are no trouble of the whole endpoint
+		d.trouble.struck++
+	}
 	if d.trouble.struck >= manyTroubles || g.silent >= troubledAlone || d.trouble.state != open {
 		d.rest(g, o.RetryAfter)
 	}
 	return out
 }
 
-// struckFirst takes note of a group that met trouble, if it did for the first time. Those that were under way together lower the limit once. That
-// there were too many is no trouble of the whole endpoint.
-func (d *GroupDispatcher) struckFirst(g *Group, first, tooMany bool) {
-	if !first || d.trouble.state != open {
-		return
-	}
-	if !tooMany {
-		d.trouble.struck++
-	}
+// lowerLimit takes note of a group that met trouble for the first time. Several of them lower the limit, those that were under way together
+// only once.
+func (d *GroupDispatcher) lowerLimit(g *Group) {
 	if g.N <= d.cut {
 		return
 	}
@@ -314,15 +322,7 @@ func (d *GroupDispatcher) pickProbe(out *[]GroupEffect) *Group {
 	if !struck {
 		return d.form(1, out)
 	}
-	var g *Group
-	if len(d.again) > 0 {
-		g = d.again[0]
-		d.again[0] = nil
-		d.again = d.again[1:]
-	} else {
-		g = d.waiting.pop()
-	}
-	d.heldup -= len(g.Items)
+	g := d.popAgain()
 	if len(g.Items) == 1 {
 		return g
 	}

@@ -66,11 +66,16 @@ func (r *groupRig) submit(invs ...*Invocation) {
 }
 
 func (r *groupRig) submitMany(n int) []*Invocation {
-	var invs []*Invocation
+	invs := r.invs(n)
+	r.submit(invs...)
+	return invs
+}
+
+func (r *groupRig) invs(n int) []*Invocation {
+	invs := make([]*Invocation, 0, n+1)
 	for i := range n {
 		invs = append(invs, groupItem(i))
 	}
-	r.submit(invs...)
 	return invs
 }
 
@@ -414,6 +419,42 @@ func TestGroupTarget(t *testing.T) {
 	r.run(1500)
 	if n := len(r.sent[len(r.sent)-1].Items); n < 240 || n > 480 {
 		t.Errorf("an item takes 0.25 ms and a group should take 100: %d items", n)
+	}
+}
+
+// A group that is given up late says as much of its size as one that is answered late; its halves, in which a bad item is sought, do not.
+func TestGroupTargetOfWhatIsGivenUp(t *testing.T) {
+	r := newGroupRig(t, GroupDispatcherConfig{Target: 100, StartAt: 1, Concurrency: 1})
+	r.serve = func(g *Group) (GroupOutcome, Millis) { return allWell(g), 20 }
+	r.submitMany(3000)
+	r.run(1000)
+	r.serve = func(g *Group) (GroupOutcome, Millis) {
+		if len(g.Items) > 50 {
+			return GroupOutcome{Class: GroupFailed, Reason: "no answer in time"}, 500
+		}
+		return allWell(g), 20
+	}
+	before := r.d.size.limit()
+	r.submitMany(5000)
+	r.run(60_000)
+	if n := r.d.size.limit(); before != 1000 || n > 100 {
+		t.Errorf("groups of more than 50 items are given up: %d items, before %d", n, before)
+	}
+	bad := groupItem(-1)
+	r.serve = servePoison([]int{-1})
+	r.submitMany(2000)
+	r.run(5000)
+	before = r.d.size.limit()
+	r.serve = func(g *Group) (GroupOutcome, Millis) {
+		if o, _ := servePoison([]int{-1})(g); o.Class == GroupFailed {
+			return o, 500
+		}
+		return allWell(g), 20
+	}
+	r.submit(append([]*Invocation{bad}, r.invs(500)...)...)
+	r.run(60_000)
+	if n := r.d.size.limit(); n < before*3/4 {
+		t.Errorf("one bad item hangs: %d items, before %d", n, before)
 	}
 }
 
