@@ -8,9 +8,7 @@
 package crash
 
 import (
-	"math/rand/v2"
 	"os"
-	"strconv"
 	"testing"
 	"time"
 
@@ -24,47 +22,16 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// runTime is how long the first test kills; the variants take half of it each.
-func runTime() time.Duration {
-	if n, err := strconv.Atoi(os.Getenv("STATEWAY_CRASH_SECONDS")); err == nil && n > 0 {
-		return time.Duration(n) * time.Second
-	}
-	return 20 * time.Second
-}
-
-func seed() uint64 {
-	if n, err := strconv.ParseUint(os.Getenv("STATEWAY_CRASH_SEED"), 10, 64); err == nil {
-		return n
-	}
-	return rand.Uint64N(1 << 32)
-}
-
-// killer kills at random times until its time is over.
-type killer struct {
-	rand  *rand.Rand
-	until time.Time
-}
-
-func newKiller(seed uint64, lasts time.Duration) *killer {
-	return &killer{rand: rand.New(rand.NewPCG(seed, 1)), until: time.Now().Add(lasts)}
-}
-
-// pause waits between half and all of limit and reports whether there is time for another kill.
-func (k *killer) pause(limit time.Duration) bool {
-	time.Sleep(limit/2 + time.Duration(k.rand.Int64N(int64(limit/2))))
-	return time.Now().Before(k.until)
-}
-
 // TestKill kills the node about once a second and the functions in between.
 func TestKill(t *testing.T) {
 	w := newWorld(t)
-	w.run(runTime(), func(int) {})
+	w.run(harness.KillTime(), func(int) {})
 }
 
 // TestKillAndLoseTheDisk deletes the data directory at every other kill, so that only the bucket is left.
 func TestKillAndLoseTheDisk(t *testing.T) {
 	w := newWorld(t)
-	w.run(runTime()/2, func(kill int) {
+	w.run(harness.KillTime()/2, func(kill int) {
 		if kill%2 == 1 {
 			w.loseDisk("node-a")
 		}
@@ -87,14 +54,14 @@ func (w *world) run(lasts time.Duration, atKill func(kill int)) {
 	ops := w.load(stop)
 	functionsDone := w.killFunctions(stop)
 	kills := 0
-	for k := newKiller(w.seed, lasts); k.pause(1300 * time.Millisecond); kills++ {
+	for k := harness.NewKiller(w.seed, lasts); k.Pause(1300 * time.Millisecond); kills++ {
 		if !n.Alive() {
 			w.t.Fatalf("the node ended by itself: %v", n.Err())
 		}
 		n.Kill()
 		atKill(kills)
 		n = harness.MustStartNode(w.t, w.node("node-a"))
-		if k.rand.IntN(4) > 0 { // now and then it is killed again before it is ready
+		if k.Rand.IntN(4) > 0 { // now and then it is killed again before it is ready
 			n.MustReady(w.t)
 		}
 	}
@@ -111,9 +78,9 @@ func (w *world) killFunctions(stop <-chan struct{}) <-chan struct{} {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		for k := newKiller(w.seed+1, time.Hour); !closed(stop) && !w.t.Failed(); {
-			k.pause(2500 * time.Millisecond)
-			if err := w.restartFunctions(time.Duration(k.rand.Int64N(300)) * time.Millisecond); err != nil {
+		for k := harness.NewKiller(w.seed+1, time.Hour); !closed(stop) && !w.t.Failed(); {
+			k.Pause(2500 * time.Millisecond)
+			if err := w.restartFunctions(time.Duration(k.Rand.Int64N(300)) * time.Millisecond); err != nil {
 				w.t.Error(err)
 			}
 		}
@@ -148,7 +115,7 @@ func TestTakeover(t *testing.T) {
 	stop := make(chan struct{})
 	ops := w.load(stop)
 	kills := 0
-	for k := newKiller(w.seed, runTime()/2); k.pause(2200 * time.Millisecond); kills++ {
+	for k := harness.NewKiller(w.seed, harness.KillTime()/2); k.Pause(2200 * time.Millisecond); kills++ {
 		if !leader.Alive() || !waiter.Alive() {
 			t.Fatalf("a process ended by itself: leader alive %t, waiter alive %t", leader.Alive(), waiter.Alive())
 		}

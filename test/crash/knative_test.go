@@ -28,17 +28,17 @@ func TestKillOnKnative(t *testing.T) {
 	killed := make(chan struct{})
 	go func() {
 		defer close(killed)
-		w.killProxy(q, config, runTime()/2)
+		w.killProxy(q, config, harness.KillTime()/2)
 	}()
 	defer func() { <-killed }()
-	w.run(runTime()/2, func(int) {})
+	w.run(harness.KillTime()/2, func(int) {})
 }
 
 // killProxy kills the queue-proxy until the time is over, and starts it again after a pause. The last one runs to the end of the test.
 func (w *world) killProxy(q *harness.QueueProxy, config harness.QueueProxyConfig, lasts time.Duration) {
-	for k := newKiller(w.seed+2, lasts); k.pause(2 * time.Second); {
+	for k := harness.NewKiller(w.seed+2, lasts); k.Pause(2 * time.Second); {
 		q.Kill()
-		time.Sleep(time.Duration(k.rand.Int64N(300)) * time.Millisecond)
+		time.Sleep(time.Duration(k.Rand.Int64N(300)) * time.Millisecond)
 		var err error
 		if q, err = harness.StartQueueProxy(w.t.Context(), config); err != nil {
 			w.t.Error(err)

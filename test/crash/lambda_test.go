@@ -1,6 +1,10 @@
 package crash
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/stateway/stateway/test/harness"
+)
 
 const lambdaEndpoint = `kind: io.stateway.endpoints.v1/lambda
 spec:
@@ -18,5 +22,5 @@ spec:
 // end and time out. It is killed too, with all its environments.
 func TestKillOnLambda(t *testing.T) {
 	w := newWorldOf(t, lambdaEndpoint, "LAMBDA=true")
-	w.run(runTime()/2, func(int) {})
+	w.run(harness.KillTime()/2, func(int) {})
 }

@@ -13,7 +13,7 @@ func TestKillOnS3(t *testing.T) {
 	server := harness.Versitygw(t, "bank")
 	w := newWorld(t)
 	w.bucket, w.env = server.URL("bank", "crash/test"), server.Env()
-	w.run(runTime()/2, func(kill int) {
+	w.run(harness.KillTime()/2, func(kill int) {
 		if kill%2 == 1 {
 			w.loseDisk("node-a")
 		}

@@ -70,7 +70,7 @@ func newWorldOf(t *testing.T, endpoint string, env ...string) *world {
 	dir := t.TempDir()
 	functions, in, out := harness.MustPort(t), harness.MustPort(t), harness.MustPort(t)
 	w := &world{
-		t: t, dir: dir, bucket: filepath.Join(dir, "bucket"), seed: seed(),
+		t: t, dir: dir, bucket: filepath.Join(dir, "bucket"), seed: harness.KillSeed(),
 		ingress:       harness.Ingress{URL: "http://" + harness.Loopback(in)},
 		egress:        harness.Egress{URL: "http://" + harness.Loopback(out)},
 		functionsPort: functions,
@@ -128,7 +128,7 @@ func (w *world) restartFunctions(pause time.Duration) error {
 
 // load sends operations from all clients until stop is closed and returns them when every one was answered with 2xx.
 func (w *world) load(stop <-chan struct{}) <-chan []bank.Op {
-	ctx, cancel := context.WithTimeout(w.t.Context(), runTime()+3*time.Minute)
+	ctx, cancel := context.WithTimeout(w.t.Context(), harness.KillTime()+3*time.Minute)
 	var (
 		mu    sync.Mutex
 		taken []bank.Op

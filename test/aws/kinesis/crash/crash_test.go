@@ -6,11 +6,8 @@
 package crash
 
 import (
-	"math/rand/v2"
 	"os"
-	"strconv"
 	"testing"
-	"time"
 
 	"github.com/stateway/stateway/test/harness"
 )
@@ -21,25 +18,10 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// runTime is how long the first test kills; the variant takes half of it.
-func runTime() time.Duration {
-	if n, err := strconv.Atoi(os.Getenv("STATEWAY_CRASH_SECONDS")); err == nil && n > 0 {
-		return time.Duration(n) * time.Second
-	}
-	return 20 * time.Second
-}
-
-func seed() uint64 {
-	if n, err := strconv.ParseUint(os.Getenv("STATEWAY_CRASH_SEED"), 10, 64); err == nil {
-		return n
-	}
-	return rand.Uint64N(1 << 32)
-}
-
 // TestKill kills the node about once a second, and the functions in between.
 func TestKill(t *testing.T) {
 	t.Parallel()
-	newWorld(t, false).run(runTime(), func() {})
+	newWorld(t, false).run(harness.KillTime(), func() {})
 }
 
 // TestKillOnS3 aggregates what it writes, keeps the checkpoints in S3 and loses the disk at every other kill.
@@ -48,7 +30,7 @@ func TestKillOnS3(t *testing.T) {
 	w := newWorld(t, true)
 	server := harness.Versitygw(t, "numbers")
 	w.node.Bucket, w.node.Env = server.URL("numbers", "crash"), server.Env()
-	w.run(runTime()/2, func() {
+	w.run(harness.KillTime()/2, func() {
 		if w.kills%2 == 0 {
 			return
 		}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"math/rand/v2"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -31,7 +30,7 @@ type world struct {
 	t         *testing.T
 	client    harness.KinesisClient
 	producer  *numbers.Producer
-	rand      *rand.Rand
+	seed      uint64
 	node      harness.NodeConfig
 	functions harness.Spec
 	serving   *harness.Process
@@ -40,9 +39,9 @@ type world struct {
 
 // newWorld is an application whose egress aggregates records, or does not.
 func newWorld(t *testing.T, aggregation bool) *world {
-	s, dir, port, chosen := harness.KinesisLocal(t), t.TempDir(), harness.MustPort(t), seed()
+	s, dir, port := harness.KinesisLocal(t), t.TempDir(), harness.MustPort(t)
 	w := &world{
-		t: t, client: s.Client(), rand: rand.New(rand.NewPCG(chosen, 1)),
+		t: t, client: s.Client(), seed: harness.KillSeed(),
 		functions: harness.Spec{
 			Name: "functions", Path: harness.MustBuild(t, "./test/aws/kinesis/crash/functions"), Env: []string{"PORT=" + strconv.Itoa(port)},
 		},
@@ -57,7 +56,7 @@ func newWorld(t *testing.T, aggregation bool) *world {
 		w.must(w.client.CreateStream(t.Context(), name, 2))
 	}
 	w.serve()
-	t.Logf("seed %d (STATEWAY_CRASH_SEED=%d draws the same pauses)", chosen, chosen)
+	t.Logf("seed %d (STATEWAY_CRASH_SEED=%d draws the same pauses)", w.seed, w.seed)
 	return w
 }
 
@@ -90,8 +89,7 @@ func (w *world) run(lasts time.Duration, atKill func()) {
 		func() error { return in.Merge(ctx, 1) }, func() error { return middle.Update(ctx, 2) },
 	}
 	start, resharded := time.Now(), 0
-	for time.Since(start) < lasts {
-		time.Sleep(650*time.Millisecond + time.Duration(w.rand.Int64N(int64(650*time.Millisecond))))
+	for k := harness.NewKiller(w.seed, lasts); k.Pause(1300 * time.Millisecond); {
 		if !n.Alive() {
 			w.t.Fatalf("the node ended by itself: %v", n.Err())
 		}
@@ -107,7 +105,7 @@ func (w *world) run(lasts time.Duration, atKill func()) {
 			w.serve()
 		}
 		n = harness.MustStartNode(w.t, w.node)
-		if w.rand.IntN(4) > 0 { // now and then it is killed again before it is ready
+		if k.Rand.IntN(4) > 0 { // now and then it is killed again before it is ready
 			n.MustReady(w.t)
 		}
 	}
