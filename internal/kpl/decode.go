@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 )
 
 const (
@@ -156,7 +155,7 @@ const countedFrom = 1 << 20 // bytes of an aggregate from which its tables are m
 func (a *Aggregate) check(body []byte) error {
 	if len(body) > countedFrom {
 		keys, hashes := countTables(body)
-		a.keys, a.hashes = slices.Grow(a.keys, keys), slices.Grow(a.hashes, hashes)
+		a.keys, a.hashes = withRoom(a.keys, keys), withRoom(a.hashes, hashes)
 	}
 	var key, hash largest
 	for at := 0; at < len(body); {
@@ -185,6 +184,14 @@ func (a *Aggregate) check(body []byte) error {
 		return damaged("an explicit hash key index out of range", hash.at)
 	}
 	return nil
+}
+
+// withRoom is an empty table for so many entries.
+func withRoom(table []uint32, entries int) []uint32 {
+	if cap(table) >= entries {
+		return table[:0]
+	}
+	return make([]uint32, 0, entries)
 }
 
 // countTables counts the entries of both tables, up to what is damaged.

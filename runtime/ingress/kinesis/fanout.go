@@ -187,7 +187,7 @@ func (s *subscriber) failed(ctx context.Context, err error) error {
 		s.stream.consumer.forget(s.arn)
 	case errors.As(err, &taken):
 		pause.Base = takeover
-		s.lost()
+		s.outsubscribed()
 	case class == awsclient.Throttled:
 		s.in.reports.throttled(s.stats.id)
 		pause.Base = time.Second // Subscribing is possible five times a second for a consumer.
@@ -207,9 +207,9 @@ func (s *subscriber) failed(ctx context.Context, err error) error {
 	return nil
 }
 
-// lost notes that another subscription of the consumer has the shard. When that goes on, two readers take it from each other: it is read, in
+// outsubscribed notes that another subscription of the consumer has the shard. When that goes on, two readers take it from each other: it is read, in
 // turns and slowly, and only an operator can end it.
-func (s *subscriber) lost() {
+func (s *subscriber) outsubscribed() {
 	now := s.in.opts.Now()
 	s.forget(now)
 	s.taken = append(s.taken, now)
@@ -227,7 +227,7 @@ func (s *subscriber) lost() {
 		"stream", s.stream.name, "consumer", name, "arn", s.arn, "shard", s.shard, "times", len(s.taken), "within", contestedFor)
 }
 
-// uncontested takes back what lost said, once it has not happened for a while.
+// uncontested takes back what outsubscribed said, once it has not happened for a while.
 func (s *subscriber) uncontested() {
 	s.forget(s.in.opts.Now())
 	if s.contested && len(s.taken) == 0 {
