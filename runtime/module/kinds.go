@@ -114,8 +114,8 @@ func (l *loader) kind(kind string, at Position) (component, string, bool) {
 	t, err := ParseTypeName(kind)
 	if err != nil {
 		hint := didYouMean(kind, sortedKeys(all))
-		if kind == "http" {
-			hint = didYouMean(KindHTTPv2, sortedKeys(all)) // what it was in 3.0
+		if nearest(kind, []string{shortHTTP}) != "" {
+			hint = didYouMean(KindHTTPv2, sortedKeys(all))
 		}
 		l.errorf(at, hint, "kind: %v", err)
 		return component{}, "", false

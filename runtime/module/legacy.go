@@ -1,9 +1,12 @@
 package module
 
+// shortHTTP is the kind of an HTTP endpoint in the 3.0 form.
+const shortHTTP = "http"
+
 // legacyKinds are the short kinds and types of the 3.0 form.
 func legacyKinds() map[string]string {
 	return map[string]string{
-		"http":                        KindHTTPv1,
+		shortHTTP:                     KindHTTPv1,
 		"io.statefun.kafka/ingress":   KindKafkaIngress,
 		"io.statefun.kafka/egress":    KindKafkaEgress,
 		"io.statefun.kinesis/ingress": KindKinesisIngress,
