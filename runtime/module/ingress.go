@@ -113,6 +113,10 @@ func (o *object) targets() []TypeName {
 		if n == nil {
 			continue
 		}
+		if t.Name == "*" {
+			o.l.errorf(n.at, "name one function, and list each that is to get the record", "target %s stands for a whole namespace", t)
+			continue
+		}
 		out = append(out, t)
 		o.l.targets = append(o.l.targets, reference{t, n.at})
 	}
