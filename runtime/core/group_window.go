@@ -36,10 +36,10 @@ type windowBounds struct {
 const (
 	windowLevels   = 13
 	maxGroupWindow = minWindow << (windowLevels - 1)
-	windowPrompt   = Millis(50)   // beyond it, a window must pay; while it takes no more than half, twice the window is taken without a question
+	windowPrompt   = Millis(100)  // beyond it, a window must pay; while it takes no more than half, twice the window is taken without a question
 	windowPays     = 0.1          // more must get done with twice the window, as a part; see pays
 	windowPaysMost = 1.25         // times more are enough, however long that takes
-	windowPeriod   = Millis(10)   // of a measure, at least
+	windowPeriod   = Millis(50)   // of a measure, at least
 	windowMemory   = Millis(4000) // for which a measure counts, at least
 )
 
@@ -91,7 +91,7 @@ func (w *groupWindow) look(now Millis, underway int, free bool, b windowBounds) 
 		w.turn(now, 1)
 	}
 	elapsed := now - w.since
-	if w.answered < w.within(b) || elapsed < windowPeriod {
+	if w.answered < 2*w.within(b) || elapsed < windowPeriod { // answers come in lumps
 		return
 	}
 	if 4*w.area >= int64(elapsed)*int64(w.within(b)) { // else nobody wanted more
@@ -125,7 +125,7 @@ func (w *groupWindow) note(now Millis, rate float64) {
 	r := &w.rates[w.level]
 	switch before := r.rate; {
 	case !w.known(now, w.level):
-	case rate > 2*before || 2*rate < before:
+	case rate > 3*before || 3*rate < before:
 		clear(w.rates[:])
 	default:
 		rate = before + (rate-before)/2

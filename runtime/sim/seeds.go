@@ -18,4 +18,5 @@ var KeptSeeds = []Kept{
 	{441, "hot Addresses with tiny memory drain slowly, one invocation a checkpoint: slow is not stuck"},
 	{3, "a list of shards from before a split had the tombstones forgotten of shards that were read to their ends: they were read again"},
 	{492, "a stream read from its latest record on was asked for its shards again before its first start was committed, and began a second time"},
+	{30003, "an item that was to be a probe of a group endpoint waited for company, and nobody for the end of that: the endpoint stood"},
 }
