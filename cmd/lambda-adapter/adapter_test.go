@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -147,6 +148,49 @@ func TestSIGTERMReachesTheServer(t *testing.T) {
 	<-e.ended
 	if code := e.cmd.ProcessState.ExitCode(); code != 0 || !strings.Contains(e.log.String(), "the server got SIGTERM") {
 		t.Errorf("exit code %d, %s", code, e.log)
+	}
+}
+
+func TestWhatIsNotFinishedAtSIGTERMIsAnsweredWithRetry(t *testing.T) {
+	e := start(t, time.Minute, overTCP(t, "STATEWAY_SIGTERM=true", "STATEWAY_PARALLEL=1")...)
+	go func() {
+		e.log.await(t, "somebody hangs")
+		_ = e.cmd.Process.Signal(syscall.SIGTERM)
+	}()
+	answers := e.group(t, group.JSON, callOf(t, "done", "echo"), callOf(t, "long", "hangs"), callOf(t, "never", "echo"))
+	for id, want := range map[string]group.Kind{"done": group.Result, "long": group.Retry, "never": group.Retry} {
+		if a := answers[id]; a.Kind != want {
+			t.Errorf("%s: got %s %q, want %s", id, a.Kind, a.Message, want)
+		}
+	}
+	<-e.ended
+	if code := e.cmd.ProcessState.ExitCode(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+}
+
+// What does not end at SIGTERM is killed, with what it has started.
+func TestAServerThatIgnoresSIGTERM(t *testing.T) {
+	env := overTCP(t, "STATEWAY_SIGTERM=true", "TEST_STUBBORN=1")
+	e := start(t, time.Minute, env...)
+	e.group(t, group.JSON, callOf(t, "1", "echo"))
+	if err := e.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	<-e.ended
+	if !strings.Contains(e.log.String(), "the server ignores SIGTERM") {
+		t.Errorf("the server was not asked first: %s", e.log)
+	}
+	address := strings.TrimPrefix(env[1], "TEST_LISTEN=tcp ")
+	for end := time.Now().Add(10 * time.Second); ; { // until the system is done with what was killed
+		conn, err := net.Dial("tcp", address)
+		if err != nil {
+			return
+		}
+		conn.Close()
+		if time.Now().After(end) {
+			t.Fatal("the server is still there")
+		}
 	}
 }
 

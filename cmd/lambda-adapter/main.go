@@ -20,6 +20,9 @@ import (
 	"time"
 )
 
+// lastWords is how long an answer may take to be sent after SIGTERM.
+const lastWords = 500 * time.Millisecond
+
 func main() {
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
@@ -80,11 +83,19 @@ func serveNext(ctx context.Context, api *runtimeAPI, a *adapter, log *slog.Logge
 	answer, err := a.answer(limited, inv.payload)
 	cancel()
 	if err == nil {
-		err = api.respond(ctx, inv.id, answer)
+		err = respond(ctx, api, inv.id, answer)
 	}
 	if err == nil || ctx.Err() != nil {
 		return ctx.Err()
 	}
 	log.Error("an invocation failed", "request", inv.id, "error", err)
 	return api.failed(ctx, inv.id, err)
+}
+
+// respond sends an answer. At SIGTERM it holds retry for what was not finished, and has a moment to be sent.
+func respond(ctx context.Context, api *runtimeAPI, id string, answer []byte) error {
+	sending, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(lastWords, cancel) })()
+	return api.respond(sending, id, answer)
 }

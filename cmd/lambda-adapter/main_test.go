@@ -53,7 +53,11 @@ func serveFunctions() {
 		os.Exit(3)
 		return nil
 	})
-	app.Function("test/hangs", func(ctx *stateway.Context, _ stateway.Message) error { <-ctx.Done(); return ctx.Err() })
+	app.Function("test/hangs", func(ctx *stateway.Context, _ stateway.Message) error {
+		fmt.Println("somebody hangs")
+		<-ctx.Done()
+		return ctx.Err()
+	})
 	network, address, _ := strings.Cut(os.Getenv("TEST_LISTEN"), " ")
 	if network == "unix" {
 		_ = os.Remove(address)
@@ -68,6 +72,10 @@ func serveFunctions() {
 	signal.Notify(signals, syscall.SIGTERM)
 	go func() {
 		<-signals
+		if os.Getenv("TEST_STUBBORN") != "" {
+			fmt.Println("the server ignores SIGTERM")
+			return
+		}
 		fmt.Println("the server got SIGTERM")
 		os.Exit(0)
 	}()
@@ -103,6 +111,7 @@ func start(t testing.TB, budget time.Duration, env ...string) *environment {
 	t.Cleanup(api.Close)
 	e.cmd = exec.Command(os.Args[0])
 	e.cmd.Env = append(os.Environ(), append(env, "TEST_ADAPTER=1", "AWS_LAMBDA_RUNTIME_API="+strings.TrimPrefix(api.URL, "http://"))...)
+	e.cmd.Env = append(e.cmd.Env, "GORACE=atexit_sleep_ms=0 "+os.Getenv("GORACE")) // else each process sleeps a second before it ends
 	e.cmd.Stdout, e.cmd.Stderr = e.log, e.log
 	e.cmd.WaitDelay = time.Second // a server that outlived the adapter would keep their output open
 	if err := e.cmd.Start(); err != nil {
@@ -242,4 +251,15 @@ func (l *lockedBuffer) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.b.String()
+}
+
+// await waits until text was written.
+func (l *lockedBuffer) await(t testing.TB, text string) {
+	t.Helper()
+	for !strings.Contains(l.String(), text) {
+		if t.Context().Err() != nil {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
 }

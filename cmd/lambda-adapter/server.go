@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -71,11 +72,12 @@ func (s *server) once(ctx context.Context) error {
 	cmd := exec.Command("/bin/sh", "-c", s.cfg.command) //nolint:gosec // to run the user's command is its purpose
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	ownGroup(cmd)
-	if err := cmd.Start(); err != nil {
+	life, err := startWithLife(cmd)
+	if err != nil {
 		return fmt.Errorf("start %q: %w", s.cfg.command, err)
 	}
+	defer func() { _ = life.Close() }()
 	ended := make(chan struct{})
-	var err error
 	go func() {
 		defer close(ended)
 		err = cmd.Wait()
@@ -93,13 +95,27 @@ func (s *server) once(ctx context.Context) error {
 	case <-ctx.Done():
 	}
 	terminate(cmd)
-	select {
-	case <-ended:
-	case <-time.After(endPatience):
-		kill(cmd)
-		<-ended
-	}
+	_ = life.SetReadDeadline(time.Now().Add(endPatience))
+	_, _ = io.Copy(io.Discard, life)
+	kill(cmd)
+	<-ended
 	return ctx.Err()
+}
+
+// startWithLife starts a command and returns a file that ends with the last of its processes: a shell may end at SIGTERM at once, and leave
+// the server alone with its last calls.
+func startWithLife(cmd *exec.Cmd) (*os.File, error) {
+	life, held, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = held.Close() }()
+	cmd.ExtraFiles = []*os.File{held} // nobody writes to it
+	if err := cmd.Start(); err != nil {
+		_ = life.Close()
+		return nil, err
+	}
+	return life, nil
 }
 
 // watch waits until the server takes requests, and says so.
