@@ -27,6 +27,11 @@ const (
 	maxAnswer = group.MaxLambdaPayload
 	// maxText is how much of a failure's text is kept, in bytes.
 	maxText = 1024
+	// maxKept is how much of the answers to a group is kept, in bytes: no more fits into an answer of any encoding.
+	maxKept = group.MaxUnpacked
+	// staleAfter is for how long connections to the server are kept without an invocation. Lambda may have stopped both sides meanwhile,
+	// and a server closes what was idle for a few seconds just as it goes on: a call would be lost with its connection.
+	staleAfter = time.Second
 )
 
 var known = group.Encodings(0).With(group.JSON).With(group.Packed)
@@ -37,6 +42,7 @@ type adapter struct {
 	server  *server
 	url     *url.URL
 	encoder group.Encoder
+	last    time.Time // when the last invocation was answered, by the wall clock, which goes on while Lambda stops the process
 }
 
 func newAdapter(cfg config, s *server) *adapter {
@@ -57,7 +63,11 @@ func (a *adapter) answer(ctx context.Context, payload []byte) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the payload is no group of Stateway: %w", err)
 	}
+	if pause := time.Now().Round(0).Sub(a.last); pause < 0 || pause > staleAfter {
+		a.server.client.CloseIdleConnections()
+	}
 	answers := a.askAll(ctx, calls)
+	a.last = time.Now().Round(0)
 	a.encoder.Reset(enc, nil, group.MaxLambdaPayload)
 	for i := range answers {
 		if answers[i].ID != "" {
@@ -81,11 +91,11 @@ func (a *adapter) add(answer *group.Answer, enc group.Encoding) {
 }
 
 // askAll asks the server for all calls, some at a time. It returns when each has an answer, which is no later than ctx
-// ends.
+// ends. What is more than fits into an answer it leaves out, so that the node asks for it again.
 func (a *adapter) askAll(ctx context.Context, calls []group.Call) []group.Answer {
 	received := time.Now()
 	answers := make([]group.Answer, len(calls))
-	var next atomic.Int64
+	var next, kept atomic.Int64
 	var workers sync.WaitGroup
 	for range min(a.cfg.parallel, len(calls)) {
 		workers.Go(func() {
@@ -94,7 +104,11 @@ func (a *adapter) askAll(ctx context.Context, calls []group.Call) []group.Answer
 				if i >= len(calls) {
 					return
 				}
-				answers[i] = a.ask(ctx, &calls[i], received)
+				answer := a.ask(ctx, &calls[i], received)
+				if kept.Add(int64(len(answer.Data))) > maxKept {
+					continue
+				}
+				answers[i] = answer
 				answers[i].ID, answers[i].Source = calls[i].ID, source
 			}
 		})

@@ -2,10 +2,14 @@ package main
 
 import (
 	"fmt"
+	"log/slog"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -82,6 +86,116 @@ func TestStatusesOfTheServer(t *testing.T) {
 				t.Errorf("got %s %d %q", a.Kind, a.RetryAfterMillis, a.Message)
 			}
 		})
+	}
+}
+
+func TestAnswersOfTheServerAndWhatTheyMean(t *testing.T) {
+	octets := http.Header{"Content-Type": {"application/octet-stream"}}
+	after := func(value string) http.Header { return http.Header{"Retry-After": {value}} }
+	for _, tt := range []struct {
+		name   string
+		status int
+		header http.Header
+		body   int // bytes
+		want   group.Kind
+		after  int64
+	}{
+		{"an answer", 200, octets, 3, group.Result, 0},
+		{"an answer without effects", 200, nil, 0, group.Result, 0},
+		{"parameters and case do not matter", 200, http.Header{"Content-Type": {"Application/Octet-Stream; q=1"}}, 1, group.Result, 0},
+		{"another content type", 200, http.Header{"Content-Type": {"text/html"}}, 1, group.Poison, 0},
+		{"the largest answer", 200, octets, maxAnswer, group.Result, 0},
+		{"one that is larger", 200, octets, maxAnswer + 1, group.Poison, 0},
+		{"429", 429, nil, 0, group.Retry, 0},
+		{"503", 503, nil, 0, group.Retry, 0},
+		{"503 and when", 503, after("7"), 0, group.RetryAfter, 7000},
+		{"503 and a date", 503, after("Fri, 31 Dec 1999 23:59:59 GMT"), 0, group.Retry, 0},
+		{"503 and too many seconds", 503, after("99999999999999999999"), 0, group.Retry, 0},
+		{"502", 502, after("7"), 0, group.Retry, 0},
+		{"504", 504, nil, 0, group.Retry, 0},
+		{"500", 500, after("7"), 0, group.Poison, 0},
+		{"400", 400, nil, 0, group.Poison, 0},
+		{"204", 204, nil, 0, group.Poison, 0},
+		{"a redirect", 302, nil, 0, group.Poison, 0},
+	} {
+		a := classify(&http.Response{StatusCode: tt.status, Header: tt.header}, make([]byte, tt.body))
+		if a.Kind != tt.want || a.RetryAfterMillis != tt.after || len(a.Message) > 2*maxText {
+			t.Errorf("%s: got %s %d %q", tt.name, a.Kind, a.RetryAfterMillis, a.Message)
+		}
+		if a.Kind == group.Result && len(a.Data) != tt.body {
+			t.Errorf("%s: %d bytes of %d", tt.name, len(a.Data), tt.body)
+		}
+	}
+}
+
+// inside is an adapter for a server in this process.
+func inside(t *testing.T, handler http.HandlerFunc) (*adapter, *httptest.Server) {
+	t.Helper()
+	h := httptest.NewUnstartedServer(handler)
+	t.Cleanup(h.Close)
+	cfg := config{url: "http://" + h.Listener.Addr().String() + "/", parallel: 1}
+	s := newServer(cfg, slog.New(slog.DiscardHandler))
+	t.Cleanup(s.client.CloseIdleConnections)
+	s.setReady(t.Context())
+	return newAdapter(cfg, s), h
+}
+
+// payloadOf is a group of calls of a function that is not there.
+func payloadOf(t *testing.T, n int) []byte {
+	t.Helper()
+	var e group.Encoder
+	e.Reset(group.Packed, nil, 0)
+	for i := range n {
+		call := callOf(t, fmt.Sprint(i), "echo")
+		e.AddCall(&call)
+	}
+	return e.Finish()
+}
+
+// A connection that both sides have slept over may be closed by the server just as a call is sent.
+func TestConnectionsAreNotKeptOverAPause(t *testing.T) {
+	var connections atomic.Int32
+	a, h := inside(t, func(http.ResponseWriter, *http.Request) {})
+	h.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			connections.Add(1)
+		}
+	}
+	h.Start()
+	for i, step := range []struct {
+		passed time.Duration
+		want   int32
+	}{{0, 1}, {0, 1}, {time.Minute, 2}, {0, 2}, {-time.Hour, 3}} { // the last: somebody has set the clock
+		a.last = a.last.Add(-step.passed)
+		if _, err := a.answer(t.Context(), payloadOf(t, 3)); err != nil {
+			t.Fatal(err)
+		}
+		if got := connections.Load(); got != step.want {
+			t.Errorf("invocation %d: %d connections, want %d", i, got, step.want)
+		}
+	}
+}
+
+func TestNoMoreIsKeptThanFitsIntoAnAnswer(t *testing.T) {
+	body := make([]byte, maxAnswer)
+	a, h := inside(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", contentType)
+		_, _ = w.Write(body)
+	})
+	h.Start()
+	payload := payloadOf(t, maxKept/maxAnswer+2)
+	calls, err := group.ParseCalls(group.Packed, payload, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept, answers := 0, a.askAll(t.Context(), calls)
+	for i := range answers {
+		if answers[i].ID != "" {
+			kept++
+		}
+	}
+	if kept != maxKept/maxAnswer {
+		t.Errorf("kept %d of %d answers", kept, len(answers))
 	}
 }
 
