@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// MaxMessage is how much of an error's message is written, in bytes.
+// MaxMessage is how much of an error's message is written, and read, in bytes.
 const MaxMessage = 4096
 
 // minFlush is how much of a CloudEventBatch is compressed at least before the others are added, in bytes: to learn its
@@ -186,16 +186,22 @@ func (a *Answer) clean() {
 	if a.Kind == Result {
 		return
 	}
-	if len(a.Message) > MaxMessage {
-		a.Message = a.Message[:MaxMessage]
-		for i := 1; i < utf8.UTFMax; i++ { // a character that was cut goes as a whole
-			if utf8.RuneStart(a.Message[MaxMessage-i]) {
-				if !utf8.FullRuneInString(a.Message[MaxMessage-i:]) {
-					a.Message = a.Message[:MaxMessage-i]
-				}
-				break
+	a.Message = validText(beginning(a.Message))
+}
+
+// beginning is the first MaxMessage bytes of a message. A character that would be cut goes as a whole.
+func beginning(message string) string {
+	if len(message) <= MaxMessage {
+		return message
+	}
+	message = message[:MaxMessage]
+	for i := 1; i < utf8.UTFMax; i++ {
+		if utf8.RuneStart(message[MaxMessage-i]) {
+			if !utf8.FullRuneInString(message[MaxMessage-i:]) {
+				return message[:MaxMessage-i]
 			}
+			break
 		}
 	}
-	a.Message = validText(a.Message)
+	return message
 }

@@ -205,9 +205,9 @@ func (ev *event) answer(i int, a *Answer) {
 		a.Data = ev.data
 		return
 	}
-	a.Message = ev.text
+	a.Message = beginning(ev.text)
 	if ev.hasData {
-		a.Message = validText(text(ev.data))
+		a.Message = validText(beginning(text(ev.data)))
 	}
 	if kind == RetryAfter {
 		a.RetryAfterMillis = ev.retryAfterMillis

@@ -104,6 +104,8 @@ func TestAnswersOfOtherHands(t *testing.T) {
 		{"a message in base64", `{` + failed + `,"errorkind":"poison","data_base64":"bm\u0038="}`, group.Answer{Kind: group.Poison, Message: "no"}},
 		{"a message that is not UTF-8", `{` + failed + `,"errorkind":"retry","data_base64":"/w=="}`, group.Answer{Kind: group.Retry, Message: "\ufffd"}},
 		{"escapes", `{` + failed + `,"errorkind":"retry","data":"\"\\\/\b\f\n\r\t\u00e9\ud83d\ude00\ud800x"}`, group.Answer{Kind: group.Retry, Message: "\"\\/\b\f\n\r\té😀\ufffdx"}},
+		{"a long message", `{` + failed + `,"errorkind":"retry","data":"` + strings.Repeat("é", group.MaxMessage) + `"}`, group.Answer{Kind: group.Retry, Message: strings.Repeat("é", group.MaxMessage/2)}},
+		{"a long message in base64", `{` + failed + `,"errorkind":"retry","data_base64":"` + strings.Repeat("QUFB", group.MaxMessage) + `"}`, group.Answer{Kind: group.Retry, Message: strings.Repeat("A", group.MaxMessage)}},
 		{"an escaped name", `{` + failed + `,"error\u006bind":"retry"}`, group.Answer{Kind: group.Retry}},
 		{"unknown encodings", `{` + failed + `,"errorkind":"retry","encodings":"cbor  packed"}`, group.Answer{Kind: group.Retry, Encodings: group.Encodings(0).With(group.Packed)}},
 	}
