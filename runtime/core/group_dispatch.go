@@ -1,7 +1,5 @@
 package core
 
-import "strconv"
-
 // GroupDispatcher stands between the workers of a node and an endpoint that takes groups. Whatever is ready when a slot frees travels
 // together; with slots free and no Linger an item waits for nothing.
 //
@@ -197,89 +195,6 @@ func (d *GroupDispatcher) start(g *Group, out []GroupEffect) []GroupEffect {
 	return append(out, GroupEffect{Kind: DispatchSend, Group: g})
 }
 
-// pick takes the group to be sent next, nil if nothing is to be sent now. Probes carry one item.
-func (d *GroupDispatcher) pick(out *[]GroupEffect) *Group {
-	if d.trouble.state == probing {
-		return d.pickProbe(out)
-	}
-	if d.repeated { // many that fail alone must not keep everybody else out
-		d.repeated = false
-		if g := d.form(d.size.limit(), out); g != nil {
-			return g
-		}
-	}
-	if g := d.pickAgain(); g != nil {
-		d.repeated = true
-		return g
-	}
-	return d.form(d.size.limit(), out)
-}
-
-// pickAgain takes a group that is to be sent as it is, nil if none is due.
-func (d *GroupDispatcher) pickAgain() *Group {
-	if len(d.again) == 0 && (len(d.waiting) == 0 || d.waiting[0].due > d.now) {
-		return nil
-	}
-	return d.popAgain()
-}
-
-// popAgain takes the first group that is to be sent as it is; there must be one.
-func (d *GroupDispatcher) popAgain() *Group {
-	var g *Group
-	if len(d.again) > 0 {
-		g = d.again[0]
-		d.again[0] = nil
-		d.again = d.again[1:]
-	} else {
-		g = d.waiting.pop()
-	}
-	d.heldup -= len(g.Items)
-	return g
-}
-
-// form makes a group of so many fresh items at most. What does not fit into any request is delivered as a failure at once.
-func (d *GroupDispatcher) form(most int, out *[]GroupEffect) *Group {
-	for {
-		if d.fresh.len() == 0 || d.lingers(most) {
-			return nil
-		}
-		g := &Group{Items: make([]*Invocation, 0, min(d.fresh.len(), most))}
-		for d.fresh.len() > 0 && len(g.Items) < most {
-			if len(g.Items) > 0 && g.Bytes+d.fresh.first().size > d.cfg.MaxBytes {
-				break
-			}
-			item := d.fresh.pop()
-			if item.size > d.cfg.MaxBytes {
-				*out = append(*out, d.tooLarge(item.inv, item.size))
-				continue
-			}
-			g.Items = append(g.Items, item.inv)
-			g.Bytes += item.size
-		}
-		if len(g.Items) > 0 {
-			return g
-		}
-	}
-}
-
-// tooLarge is the failure of an invocation that fits into no request.
-func (d *GroupDispatcher) tooLarge(inv *Invocation, size int) GroupEffect {
-	o := Outcome{
-		Class: OutcomeFailed, Final: true,
-		Reason: strconv.Itoa(len(inv.Messages)) + " messages with their state take " + strconv.Itoa(size) +
-			" bytes, and the endpoint takes requests of " + strconv.Itoa(d.cfg.MaxBytes),
-	}
-	return GroupEffect{Kind: DispatchDeliver, Result: Result{Invocation: inv, Outcome: o}}
-}
-
-// lingers reports whether the fresh items wait for company, in a group of so many at most.
-func (d *GroupDispatcher) lingers(most int) bool {
-	if d.cfg.Linger == 0 || d.fresh.len() >= most || d.fresh.bytes >= d.cfg.MaxBytes {
-		return false
-	}
-	return d.now < d.fresh.first().at+d.cfg.Linger
-}
-
 // onStall raises the limit when all slots have hung for a while.
 func (d *GroupDispatcher) onStall() {
 	if d.stalled() && d.now >= d.progress+stall {
@@ -304,81 +219,6 @@ func (d *GroupDispatcher) ramp() {
 		d.rampAt = 0
 		d.limit.max = min(d.limit.max+d.cfg.Ramp, d.cfg.Concurrency)
 	}
-}
-
-// settle tells the window where it has changed, and the next wake.
-func (d *GroupDispatcher) settle(out []GroupEffect) []GroupEffect {
-	if w := d.wantedWindow(); w != d.window {
-		d.window = w
-		out = append(out, GroupEffect{Kind: DispatchWindow, Window: w})
-	}
-	if w := d.wantedWake(); w != d.wake {
-		d.wake = w
-		if w != 0 {
-			out = append(out, GroupEffect{Kind: DispatchWake, At: w})
-		}
-	}
-	return out
-}
-
-// watch adapts the window.
-func (d *GroupDispatcher) watch() {
-	if d.trouble.state != open {
-		d.pace.rest(d.now)
-		return
-	}
-	d.pace.look(d.now, d.underway+d.fresh.len(), len(d.flying) < d.limit.current, d.windowBounds())
-}
-
-// windowBounds are as much again as may be under way, so that no slot stays empty, be it of one item each or full; and how long a user lets
-// groups take and wait.
-func (d *GroupDispatcher) windowBounds() windowBounds {
-	slots := 2 * max(d.limit.current, 1)
-	b := windowBounds{least: max(slots, minWindow), most: slots * d.size.limit(), prompt: windowPrompt + 2*d.cfg.Target + d.cfg.Linger}
-	if d.cfg.Linger > 0 {
-		b.least = max(b.least, 2*d.size.limit())
-	}
-	return b
-}
-
-// wantedWindow is told in steps; what was struck keeps nobody out.
-func (d *GroupDispatcher) wantedWindow() int {
-	step := func(n int) int { return (n + minWindow - 1) / minWindow * minWindow }
-	return step(d.pace.within(d.windowBounds())) + step(d.heldup)
-}
-
-func (d *GroupDispatcher) wantedWake() Millis {
-	w := Millis(0)
-	earlier := func(at Millis) {
-		if at = max(at, d.now+1); w == 0 || at < w {
-			w = at
-		}
-	}
-	switch d.trouble.state {
-	case resting:
-		return d.trouble.until
-	case probing:
-		if d.trouble.probing < d.cfg.Probes && len(d.waiting) > 0 && d.waiting[0].asked > d.now {
-			return d.waiting[0].asked
-		}
-		return 0
-	}
-	if len(d.waiting) > 0 && d.waiting[0].due > d.now {
-		earlier(d.waiting[0].due)
-	}
-	if d.stalled() {
-		earlier(d.progress + stall)
-	}
-	if len(d.flying) < d.limit.current && d.pace.hinders(d.underway+d.fresh.len(), d.windowBounds()) {
-		earlier(d.pace.stalledAt())
-	}
-	if d.fresh.len() > 0 && len(d.flying) < d.limit.current && d.lingers(d.size.limit()) {
-		earlier(d.fresh.first().at + d.cfg.Linger)
-	}
-	if d.rampAt > 0 && len(d.flying) >= d.limit.current {
-		earlier(d.rampAt + d.cfg.RampEvery)
-	}
-	return w
 }
 
 func (d *GroupDispatcher) random() uint64 {

@@ -5,7 +5,7 @@
 // shards of a Kinesis stream are read (runtime/ingress/kinesis/lineage). What is played is what lies around them: the
 // drivers of runtime/node, the network, clocks, functions, sources, sinks, the stream, and everything that goes wrong
 // there. Functions are called through the core's dispatchers, one invocation a request or in groups (group.go), of servers that
-// are played. Events lie in a queue by time; delays and faults are drawn from the seed, so that a seed always gives the same
+// are played. An operator is played too: what is held is tried again or dropped (operator.go), dead letters are put back (redrive.go). Events lie in a queue by time; delays and faults are drawn from the seed, so that a seed always gives the same
 // run, and a failure is a number.
 //
 // The work is random programs (program.go): a message says what the function that gets it does. Functions look
