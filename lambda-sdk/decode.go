@@ -1,7 +1,6 @@
 package stateway
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"unicode/utf8"
@@ -110,12 +109,13 @@ func (r *registry) decodeInvocation(data []byte, b *Batch) error {
 	return nil
 }
 
-// merge joins two occurrences of one message field: their bytes in a row mean the same as the merged message.
-func merge(first, second []byte) []byte {
-	if len(first) == 0 {
-		return second
+// merge adds an occurrence of a message field to those before: their bytes in a row mean the same as the merged message. The
+// first one is given no spare room, so that the request is copied and not written to; later ones use the room of the copy.
+func merge(before, more []byte) []byte {
+	if len(before) == 0 {
+		return more[:len(more):len(more)]
 	}
-	return append(bytes.Clone(first), second...)
+	return append(before, more...)
 }
 
 // rawAddress is an Address message, pointing into the request.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"testing"
 
+	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/stateway/stateway/protocol/reqreply"
@@ -34,6 +35,31 @@ func FuzzDecodeToFunction(f *testing.F) {
 		}
 		compareBatch(t, &got, want.GetInvocation())
 	})
+}
+
+// A request in which a field comes again and again costs no more than its length, and stays as it was.
+func TestAFieldThatIsRepeatedOften(t *testing.T) {
+	const times = 10_000
+	var in []byte
+	for range times {
+		in = append(in, 0x12, 2, 0x12, 0) // an argument with an empty typename
+	}
+	data := protowire.AppendBytes([]byte{0x1a}, in)
+	data = protowire.AppendBytes([]byte{0xa2, 0x06}, data)
+	before := bytes.Clone(data)
+	var b Batch
+	allocs := testing.AllocsPerRun(1, func() {
+		b.Reset()
+		if err := new(registry).decodeToFunction(data, &b); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if len(b.Messages) != 1 || len(b.Messages[0].Argument) != 2*times || !bytes.Equal(data, before) {
+		t.Errorf("%d messages, %d bytes", len(b.Messages), len(b.Messages[0].Argument))
+	}
+	if allocs > 100 {
+		t.Errorf("%.0f allocations", allocs)
+	}
 }
 
 func compareBatch(t *testing.T, got *Batch, want *reqreply.ToFunction_InvocationBatchRequest) {
