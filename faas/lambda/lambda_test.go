@@ -183,6 +183,12 @@ func TestErrorsAndTheirClasses(t *testing.T) {
 		{"no network interface", refused(502, "ENILimitReachedException"), nil, core.GroupOutcome{Class: core.GroupTrouble, Reason: "ENILimit"}},
 		{"no file system", refused(408, "EFSMountTimeoutException"), nil, core.GroupOutcome{Class: core.GroupTrouble, Reason: "EFSMount"}},
 		{"KMS", refused(502, "KMSAccessDeniedException"), nil, core.GroupOutcome{Class: core.GroupTrouble, Reason: "lambda:InvokeFunction"}},
+		{"KMS throttles", refused(502, "KMSThrottlingException"), nil, core.GroupOutcome{Class: core.GroupTrouble, Throttled: true, Reason: "KMSThrottling"}},
+		{"no addresses left", refused(502, "SubnetIPAddressLimitReachedException"), nil, core.GroupOutcome{Class: core.GroupTrouble, Reason: "SubnetIP"}},
+		{"a broken deployment", refused(502, "InvalidRuntimeException"), nil, core.GroupOutcome{Class: core.GroupTrouble, Reason: "InvalidRuntime"}},
+		{"restoring a snapshot", refused(409, "SnapStartNotReadyException"), nil, core.GroupOutcome{Class: core.GroupTrouble, Reason: "SnapStart"}},
+		{"being changed", refused(409, "ResourceConflictException"), nil, core.GroupOutcome{Class: core.GroupTrouble, Reason: "ResourceConflict"}},
+		{"a loop", refused(400, "RecursiveInvocationException"), nil, core.GroupOutcome{Class: core.GroupTrouble, Reason: "Recursive"}},
 		{"Lambda's own", refused(500, "ServiceException"), nil, core.GroupOutcome{Class: core.GroupTrouble, Reason: "ServiceException"}},
 		{"a proxy", lambdaemu.Fault{Status: 503}, nil, core.GroupOutcome{Class: core.GroupTrouble, Reason: "lambda f:live: "}},
 		{"no such function", refused(404, "ResourceNotFoundException"), nil, core.GroupOutcome{Class: core.GroupTrouble, Reason: "deploy the function"}},
@@ -208,6 +214,19 @@ func TestErrorsAndTheirClasses(t *testing.T) {
 		if o.Class != c.want.Class || o.Throttled != c.want.Throttled || o.RetryAfter != c.want.RetryAfter || !strings.Contains(o.Reason, c.want.Reason) {
 			t.Errorf("%s: got %+v", c.name, o)
 		}
+	}
+}
+
+// A function that takes too long fails its group, which is then halved; it is no trouble of Lambda's.
+func TestAFunctionOutOfTime(t *testing.T) {
+	release := make(chan struct{})
+	w := start(t, lambdaemu.Function{Timeout: 100 * time.Millisecond, Handler: func(context.Context, []byte) ([]byte, error) {
+		<-release
+		return nil, nil
+	}}, nil)
+	defer close(release)
+	if o := w.ask(call(t, "echo", nil), call(t, "echo", nil)); o.Class != core.GroupFailed || !strings.Contains(o.Reason, "Sandbox.Timedout: RequestId: ") {
+		t.Errorf("%+v", o)
 	}
 }
 
