@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"maps"
 	"math/rand/v2"
 	"slices"
@@ -155,6 +156,63 @@ func TestDamagedFiles(t *testing.T) {
 	}
 	if found == 0 {
 		t.Error("no damage was noticed")
+	}
+}
+
+// Damage that hides even the description is told; that there is nothing yet is not.
+func TestLostFilesAreTold(t *testing.T) {
+	for _, damaged := range []bool{false, true} {
+		fs := vfs.NewCrashableMem()
+		set := mustOpen(t, shard.Options{FS: fs})
+		s := mustStore(t, set, 1)
+		if err := s.Commit(1, 0, shardtest.Overlay(wide(rand.New(rand.NewPCG(5, 1)), 3))); err != nil { //nolint:gosec // a test
+			t.Fatal(err)
+		}
+		disk := fs.CrashClone(vfs.CrashCloneCfg{}) // nothing was flushed
+		if damaged {
+			if err := s.Flush(); err != nil {
+				t.Fatal(err)
+			}
+			disk = fs.CrashClone(vfs.CrashCloneCfg{})
+			spoilTables(t, disk, "/data/shards/00001")
+		}
+		_ = set.Close()
+		var log bytes.Buffer
+		set, err := shard.Open(shard.Options{Dir: "/data", FS: disk, Log: slog.New(slog.NewTextHandler(&log, nil))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s, err = set.Store(1, anyStore); err != nil || !s.Empty() {
+			t.Errorf("damaged %t: the store is empty: %t; error %v", damaged, s.Empty(), err)
+		}
+		if err := set.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if told := strings.Contains(log.String(), "level=WARN"); told != damaged {
+			t.Errorf("damaged %t, and this was told: %s", damaged, &log)
+		}
+	}
+}
+
+// spoilTables changes the beginning of every table in a folder.
+func spoilTables(t *testing.T, fs *vfs.MemFS, dir string) {
+	t.Helper()
+	names, err := fs.List(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		if !strings.HasSuffix(name, ".sst") {
+			continue
+		}
+		f, err := fs.OpenReadWrite(fs.PathJoin(dir, name), vfs.WriteCategoryUnspecified)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = f.WriteAt(make([]byte, 16), 0)
+		if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -91,7 +91,11 @@ func (s *Store) load(want Want) error {
 func (s *Store) open(from func(*watch) (engine, error), want Want) (e engine, meta Meta, types []string, err error) {
 	s.watch.probe()
 	defer func() {
-		err = errors.Join(err, s.watch.probed())
+		if broken := s.watch.probed(); errors.Is(err, errNothing) && broken != nil {
+			err = broken
+		} else {
+			err = errors.Join(err, broken)
+		}
 		if err != nil && e != nil {
 			_ = e.close() // it goes away
 		}
@@ -114,7 +118,10 @@ func (s *Store) stored(e engine) (meta Meta, types []string, err error) {
 	}
 	defer e.release(c)
 	if !c.SeekPrefix(metaKey) {
-		return meta, nil, errors.Join(errNothing, c.Err())
+		if err := c.Err(); err != nil {
+			return meta, nil, err
+		}
+		return meta, nil, errNothing
 	}
 	value, err := c.Value()
 	if err != nil {
