@@ -115,9 +115,13 @@ func (v verified) print(cmd *cobra.Command) {
 		what = fmt.Sprintf("checkpoint %d: %s, %s, %s, %s, %s", v.Checkpoint, count(v.Segments, "segment"),
 			count(v.Sections, "section"), count(int(v.Rows), "row"), count(v.Files, "base file"), count(int(v.Bytes), "byte")) //nolint:gosec // rows that were read
 	}
-	if v.OK {
+	damaged := "damaged: " + count(len(v.Problems), "object")
+	switch {
+	case v.OK:
 		fmt.Fprintln(cmd.OutOrStdout(), "ok: "+what)
-		return
+	case v.Checkpoint > 0:
+		fmt.Fprintln(cmd.OutOrStdout(), damaged+": "+what+" right")
+	default:
+		fmt.Fprintln(cmd.OutOrStdout(), damaged+", without which no checkpoint can be read")
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "damaged: %s: %s right\n", count(len(v.Problems), "object"), what)
 }
