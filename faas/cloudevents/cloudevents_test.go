@@ -1,6 +1,7 @@
 package cloudevents_test
 
 import (
+	"compress/gzip"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -174,6 +175,13 @@ func TestClasses(t *testing.T) {
 			w.Header().Set("Content-Type", group.ContentTypeJSON)
 			_, _ = w.Write(make([]byte, 1<<20))
 		}, core.GroupTooLarge, 0, false, "payload_max_bytes"},
+		{"so is one that is larger when it is decompressed", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", group.ContentTypeJSON)
+			w.Header().Set("Content-Encoding", "gzip")
+			z := gzip.NewWriter(w)
+			_, _ = z.Write(make([]byte, 1<<20))
+			_ = z.Close()
+		}, core.GroupTooLarge, 0, false, "when decompressed"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			_, url := serve(t, announced(t, group.Encodings(0).With(group.JSON), tt.serve))

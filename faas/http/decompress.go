@@ -12,6 +12,9 @@ import (
 
 const maxEncodings = 4
 
+// errLarge is what the error of a body wraps that is too long when decompressed.
+var errLarge = errors.New("more than payload_max_bytes")
+
 // decompress undoes the content encodings of a body, the last one applied first. No step gives more than limit bytes.
 func decompress(body []byte, encodings []string, limit int64) ([]byte, error) {
 	if len(body) == 0 {
@@ -39,7 +42,7 @@ func decode(body []byte, encoding string, limit int64) ([]byte, error) {
 		return nil, err
 	}
 	if int64(len(out)) > limit {
-		return nil, fmt.Errorf("more than payload_max_bytes (%d bytes) when decompressed", limit)
+		return nil, fmt.Errorf("%w (%d bytes) when decompressed", errLarge, limit)
 	}
 	return out, nil
 }

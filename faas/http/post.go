@@ -1,6 +1,7 @@
 package http
 
 import (
+	"errors"
 	"strconv"
 	"sync"
 	"time"
@@ -44,7 +45,7 @@ type Answer struct {
 	Reason string
 	// Trouble means that the endpoint is to blame: there was no connection, or the status is 429, 502, 503 or 504.
 	Trouble bool
-	// TooLarge means that the answer is longer than Config.PayloadMaxBytes.
+	// TooLarge means that the answer is longer than Config.PayloadMaxBytes, as it came or decompressed.
 	TooLarge bool
 	// RetryAfter is what a server in trouble asks for; zero if nothing.
 	RetryAfter core.Millis
@@ -120,7 +121,7 @@ func (c *Client) answered(j job, a *answer, err error) *Answer {
 		return out
 	}
 	if out.Body, err = decompress(a.body, a.encodings, c.cfg.PayloadMaxBytes); err != nil {
-		out.Reason = "POST " + j.route.text + ": " + err.Error()
+		out.Reason, out.TooLarge = "POST "+j.route.text+": "+err.Error(), errors.Is(err, errLarge)
 	}
 	return out
 }
