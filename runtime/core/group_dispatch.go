@@ -10,7 +10,8 @@ package core
 //  3. Trouble is delivered to no one, unless it strikes one Address alone: it is tried again for ever.
 //  4. An item that was answered is not sent again; a group without an answer is halved, so that one bad item among n is found
 //     with about 2·log2(n) more groups.
-//  5. Fresh invocations are sent in the order in which they were submitted.
+//  5. Fresh invocations are sent in the order in which they were submitted, in turn with what is to be tried again.
+//  6. That too many groups are under way is nobody's failure.
 //
 // Its sibling Dispatcher, for endpoints that take one invocation a request, has the same notions of trouble.
 type GroupDispatcher struct {
