@@ -69,8 +69,10 @@ func (w *Worker) overRows() bool {
 		w.hurry()
 		return true
 	}
-	return w.outboxBytes > w.cfg.Memory/4
+	return w.outboxBytes > w.outboxBudget()
 }
+
+func (w *Worker) outboxBudget() int64 { return w.cfg.Memory / 4 }
 
 // overMail reports whether waiting messages take too much memory and cannot be spilled.
 func (w *Worker) overMail() bool {

@@ -182,7 +182,7 @@ type (
 	// Broken tells that the worker cannot go on in this generation, and why.
 	Broken struct{ Reason string }
 
-	// Note is something that an operator should see in the log.
+	// Note is something that an operator should see in the log; of no Address if Address is empty.
 	Note struct {
 		Address Address
 		Text    string

@@ -48,7 +48,8 @@ type Worker struct {
 	diskBytes    int64 // of waiting messages in the stores only
 	absentBytes  int64 // of them, those of Addresses that are not in memory
 	outboxBytes  int64 // of records not published
-	spilled      bool  // all that can be spilled before the next Applied is
+	outboxFull   outboxFull
+	spilled      bool // all that can be spilled before the next Applied is
 	relief       relief
 	credits      credits
 	emissions    emissions
@@ -286,6 +287,7 @@ func (w *Worker) flush() {
 	clear(w.acks)
 	w.acks = w.acks[:0]
 	w.payCredit()
+	w.watchOutbox()
 	if w.halting && !w.halted && w.inflight() == 0 && w.parked == 0 {
 		w.halted = true
 		w.emit(Halted{})
@@ -327,6 +329,7 @@ func (w *Worker) setAlarm() {
 		earlier(w.timerAlarm)
 		earlier(w.sweepAlarm())
 		earlier(w.relief.at)
+		earlier(w.outboxFull.tell)
 	}
 	if at != w.alarm && at != 0 {
 		w.alarm = at

@@ -150,7 +150,11 @@ func (l *workerLoop) performRare(e core.Effect) {
 	case core.Broken:
 		g.fail(&brokenError{worker: l.id, reason: e.Reason})
 	case core.Note:
-		g.log.Warn(e.Text, "address", e.Address.String())
+		if e.Address == (core.Address{}) {
+			g.log.Warn(e.Text, "worker", l.id)
+		} else {
+			g.log.Warn(e.Text, "address", e.Address.String())
+		}
 	case core.OperatorDone:
 		g.requests.answer(e.Request, e)
 	case core.Redriven:
