@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
@@ -328,5 +330,18 @@ func TestTheHandlerOfAManagedRuntimeIsNotRun(t *testing.T) {
 		if err != nil || cfg.command != want {
 			t.Errorf("wrapper %q: runs %q, want %q; %v", wrapper, cfg.command, want, err)
 		}
+	}
+}
+
+// As a wrapper it is given the command line of the managed runtime. It serves in the runtime's place, which never starts.
+func TestInPlaceOfAManagedRuntime(t *testing.T) {
+	started := filepath.Join(t.TempDir(), "started")
+	runtime := []string{"/bin/sh", "-c", "touch " + started}
+	e := startAs(t, runtime, time.Minute, overTCP(t, "AWS_LAMBDA_EXEC_WRAPPER=/opt/lambda-adapter", "_HANDLER=app.handler")...)
+	if a := e.group(t, group.JSON, callOf(t, "1", "echo"))["1"]; a.Data == nil {
+		t.Errorf("got %+v, want the answer of the server that STATEWAY_COMMAND starts", a)
+	}
+	if _, err := os.Stat(started); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the managed runtime was started: %v", err)
 	}
 }

@@ -103,13 +103,19 @@ type environment struct {
 // start starts an adapter in an environment of its own.
 func start(t testing.TB, budget time.Duration, env ...string) *environment {
 	t.Helper()
+	return startAs(t, nil, budget, env...)
+}
+
+// startAs is start with arguments.
+func startAs(t testing.TB, args []string, budget time.Duration, env ...string) *environment {
+	t.Helper()
 	e := &environment{
 		payloads: make(chan []byte), answers: make(chan string, 1), registered: make(chan string, 1), budget: budget,
 		log: new(lockedBuffer), ended: make(chan struct{}),
 	}
 	api := httptest.NewServer(e.handler())
 	t.Cleanup(api.Close)
-	e.cmd = exec.Command(os.Args[0])
+	e.cmd = exec.Command(os.Args[0], args...)
 	e.cmd.Env = append(os.Environ(), append(env, "TEST_ADAPTER=1", "AWS_LAMBDA_RUNTIME_API="+strings.TrimPrefix(api.URL, "http://"))...)
 	e.cmd.Env = append(e.cmd.Env, "GORACE=atexit_sleep_ms=0 "+os.Getenv("GORACE")) // else each process sleeps a second before it ends
 	e.cmd.Stdout, e.cmd.Stderr = e.log, e.log
