@@ -164,19 +164,21 @@ const (
 	quietFor    = 2_500_000  // µs without anything happening, for a cluster to count as drained
 )
 
-// drain waits until everything has been done.
+// drain waits until everything has been done, and leaps in time, for delayed messages set others, until nothing comes of that twice.
 func (s *Sim) drain() {
-	leaps := 0
-	for leaps < 3 {
+	leapt := int64(-1)
+	for idle := 0; idle < 2; {
 		if s.now-s.active > stillWithin {
 			s.fail("the cluster does not drain: %s", s.stuck())
 		}
 		s.runFor(500_000)
 		if s.drained() && s.now-s.active > quietFor {
-			leaps++
+			if idle++; s.active != leapt {
+				idle = 0
+			}
 			s.leaping = true
 			s.jump(int64(longestDelay+1000) * 1000) // delayed messages that are left fire now
-			s.active = s.now
+			s.active, leapt = s.now, s.now
 		}
 	}
 }
