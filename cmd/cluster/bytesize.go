@@ -10,7 +10,10 @@ import (
 // byteSize is a number of bytes as a flag: 1073741824, 1048576KiB, 1024MiB or 1GiB.
 type byteSize int64
 
-var errByteSize = errors.New("want a number of bytes, or one with KiB, MiB, GiB or TiB, such as 512MiB")
+var (
+	errByteSize     = errors.New("want a number of bytes, or one with KiB, MiB, GiB or TiB, such as 512MiB")
+	errTooManyBytes = errors.New("too large: want less than 8388608TiB")
+)
 
 var byteUnits = []struct {
 	suffix string
@@ -24,7 +27,10 @@ func parseByteSize(s string) (int64, error) {
 			continue
 		}
 		n, err := strconv.ParseUint(strings.TrimRight(digits, " "), 10, 63)
-		if err != nil || int64(n) > math.MaxInt64/u.factor { //nolint:gosec // 63 bits
+		if errors.Is(err, strconv.ErrRange) || err == nil && int64(n) > math.MaxInt64/u.factor { //nolint:gosec // 63 bits
+			return 0, errTooManyBytes
+		}
+		if err != nil {
 			return 0, errByteSize
 		}
 		return int64(n) * u.factor, nil //nolint:gosec // 63 bits

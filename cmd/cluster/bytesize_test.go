@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"math"
 	"testing"
 )
@@ -23,6 +24,14 @@ func TestByteSize(t *testing.T) {
 	for _, text := range []string{"", "B", "KiB", "-1", "1.5GiB", "1KB", "1kib", "9223372036854775808", "8388608TiB", "1MiBB", "0x10"} {
 		if got, err := parseByteSize(text); err == nil {
 			t.Errorf("%q gave %d", text, got)
+		}
+	}
+}
+
+func TestWhatIsTooLargeIsToldSo(t *testing.T) {
+	for text, want := range map[string]error{"99999999999GiB": errTooManyBytes, "9223372036854775808": errTooManyBytes, "much": errByteSize} {
+		if _, err := parseByteSize(text); !errors.Is(err, want) {
+			t.Errorf("%q: %v, want %v", text, err, want)
 		}
 	}
 }

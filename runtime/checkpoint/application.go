@@ -32,9 +32,10 @@ type Options struct {
 // Application is an application in a bucket. Its fields are constant; its methods are safe for
 // concurrent use if Bucket, Random and Clock are.
 type Application struct {
-	Name   string
-	ID     core.ApplicationID
-	Shards int
+	Name    string
+	ID      core.ApplicationID
+	Shards  int
+	Created bool // by the call that opened it
 
 	bucket Bucket
 	opt    Options
@@ -108,7 +109,11 @@ func newApplication(ctx context.Context, bucket Bucket, name string, shards int,
 			return nil, fmt.Errorf("create application %s: %w", name, err)
 		}
 	}
-	return OpenApplication(ctx, bucket, name, opt)
+	there, err := OpenApplication(ctx, bucket, name, opt)
+	if err == nil {
+		there.Created = there.ID == a.ID
+	}
+	return there, err
 }
 
 func (a *Application) encode() []byte {

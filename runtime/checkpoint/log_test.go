@@ -20,6 +20,9 @@ func TestApplicationIsCreatedOnce(t *testing.T) {
 	if again.ID != w.app.ID || again.ID == (core.ApplicationID{}) {
 		t.Fatalf("ids %s and %s", w.app.ID, again.ID)
 	}
+	if !w.app.Created || again.Created {
+		t.Errorf("created by the first call %v, by the second %v", w.app.Created, again.Created)
+	}
 	_, err = checkpoint.CreateApplication(t.Context(), w.bucket, "shop", 32, w.options())
 	if want := "application cannot be opened: shop has 16 shards, not 32: the number is fixed when an application is created; start with --shards 16, or under another --application"; !errors.Is(err, checkpoint.ErrApplication) || err.Error() != want {
 		t.Fatalf("other number of shards: %v", err)

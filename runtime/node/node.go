@@ -157,7 +157,11 @@ func (n *Node) tryApplication(ctx context.Context, opt checkpoint.Options) (*che
 		}
 		shards = defaultShards
 	}
-	return checkpoint.CreateApplication(ctx, n.cfg.Bucket, n.cfg.Application, shards, opt)
+	app, err := checkpoint.CreateApplication(ctx, n.cfg.Bucket, n.cfg.Application, shards, opt)
+	if err == nil && app.Created {
+		n.cfg.Log.Info("the bucket had no application of this name: a new one is created", "application", app.Name, "shards", app.Shards)
+	}
+	return app, err
 }
 
 // lead waits until this process may claim, claims, and returns the restore point; nil if ctx ended before.
