@@ -11,9 +11,6 @@ import (
 	"github.com/stateway/stateway/runtime/core"
 )
 
-// FormatVersion is the version of everything that this package writes into a bucket.
-const FormatVersion = 1
-
 const applicationMagic = "stwyapp\x01"
 
 // ErrApplication means that the application in the bucket is not the one that was meant, such as one with
