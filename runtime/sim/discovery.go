@@ -152,7 +152,9 @@ func (d *discovery) committed(state *checkpoint.State) {
 	if d == nil {
 		return
 	}
-	st := d.c.g.s.stream
+	st, m := d.c.g.s.stream, d.c.g.s.model
+	m.scan()
+	latest := m.reign == d.c.g.id // an overtaken leader may learn late that its manifest got through, and know no better
 	for _, w := range d.waiting {
 		if _, ok := state.Positions[w.name]; ok {
 			d.tell(w.id, func(g *generation) { g.shardFixed(w.id) })
@@ -165,6 +167,7 @@ func (d *discovery) committed(state *checkpoint.State) {
 		case known && at[0] == 1 && !st.ended[sh.id]:
 			st.ended[sh.id] = true
 			d.soon(1_000)
+		case !latest:
 		case known && at[0] == 0 && st.ended[sh.id]:
 			st.s.fail("shard %s had ended, and is read again", sh.id)
 		case !known && st.ended[sh.id] && !sh.gone:
