@@ -11,6 +11,8 @@ PARTS ?=
 BENCH_FLAGS ?=
 DEMO_FLAGS ?=
 LAMBDA_DIR ?= bin/lambda-go
+# What the compiler optimises for: CPU profiles of the node under load (make profile). PGO=off builds without.
+PGO ?= cmd/cluster/cluster.pgo
 
 MODULE  := github.com/stateway/stateway
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
@@ -40,7 +42,7 @@ help: ## list the targets
 .PHONY: build
 build: ## build bin/stateway, with version, commit and date inside
 	@mkdir -p bin
-	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/stateway ./cmd/cluster
+	go build -pgo='$(PGO)' -trimpath -ldflags '$(LDFLAGS)' -o bin/stateway ./cmd/cluster
 
 .PHONY: test
 test: ## run everything this machine has the toolchains for; names what did not run (with CI=true that fails)
@@ -90,6 +92,11 @@ dist: ## build the zip files for AWS Lambda, and the layer, for x86-64 and arm64
 .PHONY: bench
 bench: build ## build the load tools and measure; prints one table, writes one JSON file
 	go run ./bench/run -stateway bin/stateway $(BENCH_FLAGS)
+
+.PHONY: profile
+profile: build ## take new profiles for the compiler, from a node under load; commit cmd/cluster/cluster.pgo
+	go run ./bench/run -stateway bin/stateway -rows http,http-1000,http-hot,group-http,group-lambda,embedded -json bin/profile.json -profiles bin/profiles
+	go tool pprof -proto bin/profiles/*.pprof > bin/cluster.pgo && mv bin/cluster.pgo cmd/cluster/cluster.pgo
 
 .PHONY: benchstat
 benchstat: ## compare two files of go benchmark results: make benchstat OLD=a.txt NEW=b.txt

@@ -29,7 +29,7 @@ func newBench(s settings) (*bench, error) {
 		return nil, err
 	}
 	if b.binary == "" {
-		if b.binary, err = harness.Binary(); err != nil {
+		if b.binary, err = harness.Build("./cmd/cluster", b.profiled()); err != nil {
 			return nil, err
 		}
 	}
@@ -89,11 +89,16 @@ func (b *bench) nodeConfig(a application) (harness.NodeConfig, error) {
 // embeddedProgram is a Go program with the function inside. It takes the arguments of the stateway binary.
 const embeddedProgram = "./bench/embedded"
 
+// profiled is the flag with which make build builds the stateway binary.
+func (b *bench) profiled() string {
+	return "-pgo=" + filepath.Join(b.root, "cmd", "cluster", "cluster.pgo")
+}
+
 func (b *bench) buildEmbedded() (string, error) {
 	if _, err := os.Stat(filepath.Join(b.root, embeddedProgram)); errors.Is(err, fs.ErrNotExist) {
 		return "", fmt.Errorf("%s is not there", embeddedProgram)
 	}
-	return harness.Build(embeddedProgram)
+	return harness.Build(embeddedProgram, b.profiled())
 }
 
 // startNode starts a node and waits until it is ready; it returns how long that took.

@@ -221,13 +221,14 @@ func (r *runner) examples(ctx context.Context) {
 	r.withBinary(ctx, goTest{packages: []string{"./" + examplesFolder + "/..."}, timeout: 8 * time.Minute})
 }
 
-// prepareBinary builds the real binary, once a run; tests find it as STATEWAY_BIN.
+// prepareBinary builds the real binary, once a run; tests find it as STATEWAY_BIN. It is built without the compiler's profile, so that
+// what the unit part has compiled serves.
 func (r *runner) prepareBinary(ctx context.Context) {
 	if r.binaryDone {
 		return
 	}
 	r.binaryDone = true
-	if err := r.quietly(ctx, r.root, r.make(), "-s", "build"); err != nil {
+	if err := r.quietly(ctx, r.root, r.make(), "-s", "build", "PGO=off"); err != nil {
 		r.verdict("build the binary", err)
 		return
 	}

@@ -49,8 +49,8 @@ var builds struct {
 }
 
 // Build builds a main package of this repository, named from its top folder ("./cmd/cluster"), once a process, and returns the
-// binary's path. It lies in a temporary folder that Cleanup removes.
-func Build(pkg string) (string, error) {
+// binary's path. It lies in a temporary folder that Cleanup removes. Flags are those of go build; the first caller's count.
+func Build(pkg string, flags ...string) (string, error) {
 	root, err := Root()
 	if err != nil {
 		return "", err
@@ -67,7 +67,8 @@ func Build(pkg string) (string, error) {
 		builds.done = map[string]string{}
 	}
 	path := filepath.Join(builds.dir, strings.NewReplacer(".", "", "/", "-").Replace(pkg))
-	cmd := exec.Command("go", "build", "-o", path, pkg)
+	args := append([]string{"build", "-o", path}, flags...)
+	cmd := exec.Command("go", append(args, pkg)...) //nolint:gosec // our own
 	cmd.Dir = root
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("go build %s: %w\n%s", pkg, err, out)
