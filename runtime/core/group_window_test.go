@@ -89,6 +89,11 @@ func TestGroupWindow(t *testing.T) {
 			GroupDispatcherConfig{Concurrency: 100, Target: 100},
 			each(func(n int) Millis { return 10 + 5*Millis(n) }), 14_000, 250,
 		},
+		{
+			"instances that serve one item after the other",
+			GroupDispatcherConfig{Concurrency: 100, Target: 100},
+			each(func(n int) Millis { return 20 * Millis(n) }), 4_400, 300,
+		},
 		{"slow items side by side", GroupDispatcherConfig{MaxItems: 10}, each(func(int) Millis { return 300 }), 4_000, 700},
 		{"one item a request", GroupDispatcherConfig{StartItems: 1, Concurrency: 100}, each(func(int) Millis { return 20 }), 4_800, 50},
 	}

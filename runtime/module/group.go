@@ -17,7 +17,7 @@ type Group struct {
 	Concurrency int `json:",omitzero"`
 	// Linger is how long an invocation waits for others to travel with while it could be sent; default 0.
 	Linger time.Duration `json:",omitzero"`
-	// Target is how long a request may take before they are made smaller; 0, the default, means any time.
+	// Target is how long a request may take before they are made smaller; default 100 ms, 0 means any time.
 	Target time.Duration `json:",omitzero"`
 	// Ramp is by how many more requests under way the endpoint grows in RampEvery; 0 means at once. Default 0, of a Lambda
 	// 1000 in 10 s.
@@ -47,10 +47,14 @@ const (
 	minGroupBytes     = 1 << 10
 	defaultConcurrent = 1024
 	defaultRampEvery  = 10 * time.Second
+
+	// defaultTarget is enough for an instance that runs its invocations one after the other to have much more work than a request costs; what
+	// else is ready goes to other instances. Without a target all of it would go to one of them.
+	defaultTarget = 100 * time.Millisecond
 )
 
 func defaultGroup() Group {
-	return Group{MaxItems: defaultGroupItems, MaxBytes: defaultGroupBytes, Concurrency: defaultConcurrent}
+	return Group{MaxItems: defaultGroupItems, MaxBytes: defaultGroupBytes, Concurrency: defaultConcurrent, Target: defaultTarget}
 }
 
 // group reads group: over its defaults. A request may be made as large as largest bytes.

@@ -89,7 +89,7 @@ func (l *loader) lambda(kind string, spec *object) {
 	e.Lambda.RequestMaxBytes = int(spec.integer("requestMaxBytes", maxLambdaPayload, minLambdaPayload, maxLambdaPayload))
 	e.Lambda.ResponseMaxBytes = int(spec.integer("responseMaxBytes", maxLambdaPayload, minLambdaPayload, maxLambdaPayload))
 	e.Group = l.group(spec, Group{
-		MaxItems: defaultGroupItems, MaxBytes: e.Lambda.RequestMaxBytes, Concurrency: defaultConcurrent,
+		MaxItems: defaultGroupItems, MaxBytes: e.Lambda.RequestMaxBytes, Concurrency: defaultConcurrent, Target: defaultTarget,
 		Ramp: defaultLambdaRamp, RampEvery: defaultRampEvery,
 	}, e.Lambda.RequestMaxBytes)
 	e.Lambda.Connections = AWSConnections{
