@@ -15,12 +15,14 @@ var count = stateway.ValueOf("count", stateway.Int64)
 // Options say what else it does. The zero value is nothing.
 type Options struct {
 	Poison uint64        // one message in so many fails, each time it is tried; 0 means none
+	Turn   time.Duration // if not 0, messages fail only in every other turn, by the time at which they were made: see PoisonTurn
 	Pause  time.Duration // how long each message takes, without CPU
 }
 
 // Flags adds a flag for each option.
 func (o *Options) Flags(f *flag.FlagSet) {
 	f.Uint64Var(&o.Poison, "poison", 0, "one message in so many fails; 0 means none")
+	f.DurationVar(&o.Turn, "poison-turn", 0, "only messages made in every other such time fail; 0 means always")
 	f.DurationVar(&o.Pause, "pause", 0, "how long each message takes")
 }
 
@@ -55,10 +57,16 @@ func (o Options) refuse(ctx *stateway.Context, msg stateway.Message) error {
 		return nil
 	}
 	made, err := stateway.Int64.Read(msg)
-	if err == nil && mix(ctx.Self().ID, uint64(made))%o.Poison == 0 { //nolint:gosec // any bits will do
+	if err == nil && PoisonTurn(made, o.Turn) && mix(ctx.Self().ID, uint64(made))%o.Poison == 0 { //nolint:gosec // any bits will do
 		err = errors.New("a poison message")
 	}
 	return err
+}
+
+// PoisonTurn reports whether messages fail that are made at that time, in Unix nanoseconds: in turns with an odd number, the first one began
+// at zero.
+func PoisonTurn(made int64, turn time.Duration) bool {
+	return turn <= 0 || made/int64(turn)%2 == 1
 }
 
 // mix is a number that is as good as random, and always the same (FNV-1a).

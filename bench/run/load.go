@@ -18,7 +18,7 @@ type load struct {
 	embedded  bool
 	single    bool // one message an invocation
 	group     bool // many invocations a request
-	poison    int  // one message in so many fails; 0 means none
+	poison    int  // one message in so many fails, in every other turn; 0 means none
 	lambda    bool // the functions are on Lambda
 	linger    time.Duration
 	pause     time.Duration // that each message takes
@@ -59,6 +59,9 @@ func (l load) measure(ctx context.Context, b *bench) (values, error) {
 	if err := sleep(ctx, n, b.warm); err != nil {
 		return nil, err
 	}
+	if l.poison > 0 {
+		return b.measureTurns(ctx, n, functions)
+	}
 	before, err := takeSample(ctx, n, functions)
 	if err != nil {
 		return nil, err
@@ -78,7 +81,7 @@ func (l load) measure(ctx context.Context, b *bench) (values, error) {
 func (l load) flags() []string {
 	var flags []string
 	if l.poison > 0 {
-		flags = append(flags, "-poison", strconv.Itoa(l.poison))
+		flags = append(flags, "-poison", strconv.Itoa(l.poison), "-poison-turn", turn.String())
 	}
 	if l.pause > 0 {
 		flags = append(flags, "-pause", l.pause.String())

@@ -48,8 +48,12 @@ func rows() []row {
 			load{functions: withSDK, addresses: 100_000, group: true, single: true}.measure,
 		},
 		{
-			"group-poison", "the same as group-http, one message in 10,000 fails and is dead-lettered", "99 % of group-http", "",
+			"group-poison", "the same as group-http, one message in 10,000 fails and is dead-lettered, by turns", "99 % of the turns without", "",
 			load{functions: withSDK, addresses: 100_000, group: true, poison: 10_000}.measure,
+		},
+		{
+			"group-poison-100", "the same, one message in 100", "", "",
+			load{functions: withSDK, addresses: 100_000, group: true, poison: 100}.measure,
 		},
 		{
 			"group-paced", "the same as group-http at 1,000/s, without linger", "", "",
@@ -60,8 +64,12 @@ func rows() []row {
 			load{functions: onLambda, addresses: 100_000, lambda: true}.measure,
 		},
 		{
-			"lambda-poison", "the same, one message in 10,000 fails and is dead-lettered", "99 % of group-lambda", "",
+			"lambda-poison", "the same, one message in 10,000 fails and is dead-lettered, by turns", "99 % of the turns without", "",
 			load{functions: onLambda, addresses: 100_000, lambda: true, poison: 10_000}.measure,
+		},
+		{
+			"lambda-poison-100", "the same, one message in 100", "", "",
+			load{functions: onLambda, addresses: 100_000, lambda: true, poison: 100}.measure,
 		},
 		{
 			"lambda-linger", "Lambda at 1,000/s, a function of 5 ms, linger 100 ms", "20 groups a thousand messages, p99 250 ms", "12",

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -66,6 +67,16 @@ func TestCompare(t *testing.T) {
 	}
 	if _, err := compare(before, before); err == nil {
 		t.Error("no error for a node that did nothing")
+	}
+}
+
+func TestGeometric(t *testing.T) {
+	v := values{}
+	v.geometric("a", []float64{math.Log(2), math.Log(8)})
+	v.geometric("b", []float64{math.Log(3)})
+	want := values{"a": 4, "aError": math.Log(2), "b": 3}
+	if diff := cmp.Diff(want, v, cmpopts.EquateApprox(0, 1e-9)); diff != "" {
+		t.Errorf("values (-want +got):\n%s", diff)
 	}
 }
 

@@ -17,6 +17,8 @@ const (
 	groupsPerSecond       = "groupsPerSecond"
 	itemsPerGroup         = "itemsPerGroup"
 	groupsPerThousand     = "groupsPerThousandMessages"
+	poisonRate            = "poisonTurnsMessagesRatio" // messages a second of turns with poison, as a part of those of turns without
+	poisonCost            = "poisonTurnsNodeCPURatio"
 	deadPerSecond         = "deadLettersPerSecond"
 	recordsPerMessage     = "recordsPerMessage"
 	nodeMicros            = "nodeCPUMicrosPerMessage"

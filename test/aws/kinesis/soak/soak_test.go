@@ -8,11 +8,14 @@ package soak
 import (
 	"encoding/json"
 	"fmt"
+	"net"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -42,12 +45,35 @@ func runTime() time.Duration {
 	return 12 * time.Second
 }
 
-// sample is what the node says of itself at a time.
+// sample is what the node says of itself at a time. Its connections to the functions are no part of files: how many it keeps follows
+// how many of the keys were served at once, up to all of them.
 type sample struct {
 	resident, heap, goroutines, files, cpu, checkpoints float64
+	functions                                           float64 // connections
 }
 
-func look(t *testing.T, n *harness.Node) sample {
+// functionServer serves the functions and counts its connections.
+type functionServer struct {
+	*httptest.Server
+	open atomic.Int64
+}
+
+func startFunctions(t *testing.T) *functionServer {
+	s := &functionServer{Server: httptest.NewUnstartedServer(numbers.App())}
+	s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		switch state {
+		case http.StateNew:
+			s.open.Add(1)
+		case http.StateClosed, http.StateHijacked:
+			s.open.Add(-1)
+		}
+	}
+	s.Start()
+	t.Cleanup(s.Close)
+	return s
+}
+
+func look(t *testing.T, n *harness.Node, functions *functionServer) sample {
 	t.Helper()
 	m, err := n.Metrics(t.Context())
 	if err != nil {
@@ -58,9 +84,10 @@ func look(t *testing.T, n *harness.Node) sample {
 			t.Fatalf("/metrics lacks %s", name)
 		}
 	}
+	connections := float64(functions.open.Load())
 	return sample{
 		resident: m.Sum("process_resident_memory_bytes") / (1 << 20), heap: m.Sum("go_memstats_heap_inuse_bytes") / (1 << 20),
-		goroutines: m.Sum("go_goroutines"), files: m.Sum("process_open_fds"),
+		goroutines: m.Sum("go_goroutines"), files: m.Sum("process_open_fds") - connections, functions: connections,
 		cpu: m.Sum("process_cpu_seconds_total"), checkpoints: m.Sum("stateway_checkpoints_total"),
 	}
 }
@@ -75,8 +102,7 @@ func TestSoak(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	functions := httptest.NewServer(numbers.App())
-	t.Cleanup(functions.Close)
+	functions := startFunctions(t)
 	dir := t.TempDir()
 	module := numbers.Endpoint(functions.Listener.Addr().String()) + numbers.There(server.Endpoint, false)
 	n := harness.MustStartNode(t, harness.NodeConfig{
@@ -88,7 +114,7 @@ func TestSoak(t *testing.T) {
 	rate := min(fastest, float64(records)/lasts.Seconds())
 	p := &numbers.Producer{Client: client, Stream: "numbers", Keys: keys}
 	end := p.Start(t.Context(), time.Duration(keys/rate*float64(time.Second)))
-	samples := watch(t, n, lasts)
+	samples := watch(t, n, functions, lasts)
 	if err := end(); err != nil {
 		t.Fatal(err)
 	}
@@ -109,25 +135,30 @@ func TestSoak(t *testing.T) {
 		{"resident MiB", func(s sample) float64 { return s.resident }, 16, 0.1},
 		{"heap in use MiB", func(s sample) float64 { return s.heap }, 16, 0.1},
 		{"goroutines", func(s sample) float64 { return s.goroutines }, 8, 0},
-		{"open files and connections", func(s sample) float64 { return s.files }, 8, 0},
+		{"other files and connections", func(s sample) float64 { return s.files }, 8, 0},
 	} {
 		a, b := median(before, c.of), median(after, c.of)
-		t.Logf("%-28s start %6.0f   second third %6.0f   last third %6.0f   most %6.0f", c.what, c.of(first), a, b, most(samples, c.of))
+		t.Logf("%-29s start %6.0f   second third %6.0f   last third %6.0f   most %6.0f", c.what, c.of(first), a, b, most(samples, c.of))
 		if lasts >= fewest && b > a*(1+c.part)+c.room {
 			t.Errorf("%s grew from %.0f to %.0f", c.what, a, b)
 		}
 	}
+	c := most(samples, func(s sample) float64 { return s.functions })
+	t.Logf("%.0f connections to the functions at most", c)
+	if c > keys+8 { // some may be about to close
+		t.Errorf("%.0f connections to the functions for %d keys", c, keys)
+	}
 }
 
 // watch takes samples until the time is over, about 200 of them.
-func watch(t *testing.T, n *harness.Node, lasts time.Duration) (samples []sample) {
+func watch(t *testing.T, n *harness.Node, functions *functionServer, lasts time.Duration) (samples []sample) {
 	t.Helper()
 	every := max(lasts/200, 100*time.Millisecond)
 	for end := time.Now().Add(lasts); time.Now().Before(end); {
 		if !n.Alive() {
 			t.Fatalf("the node ended by itself: %v", n.Err())
 		}
-		samples = append(samples, look(t, n))
+		samples = append(samples, look(t, n, functions))
 		time.Sleep(every)
 	}
 	return samples
