@@ -16,6 +16,7 @@ type runner struct {
 	// Of the runner's goroutine.
 	ctx    context.Context //nolint:containedctx // of the current try; made once and kept until one is given up
 	cancel context.CancelFunc
+	warmth core.Warmth
 
 	mu      sync.Mutex // contended only when somebody looks
 	chunk   []*core.Invocation
@@ -49,6 +50,7 @@ func (r *runner) run() {
 				clean = true
 				return
 			}
+			r.warmth.Invocations(r.chunk)
 			continue
 		}
 		r.finish(r.invoke(inv))

@@ -31,15 +31,22 @@ type Codec struct {
 	answers []group.Answer
 	id      []byte
 	data    []byte
+	warmth  core.Warmth
 }
 
-const roomKept = 4096 // items; what a larger group took is given back
+const (
+	roomKept  = 4096 // items; what a larger group took is given back
+	readAhead = 64   // items
+)
 
 // Encode appends the group to dst. It reports false if the group would have more than limit bytes; then what it returns is of no
 // use but as room. Zero means no limit.
 func (c *Codec) Encode(enc group.Encoding, a *Asker, g *core.Group, dst []byte, limit int) ([]byte, bool) {
 	c.encoder.Reset(enc, dst, limit)
-	for _, inv := range g.Items {
+	for i, inv := range g.Items {
+		if i%readAhead == 0 {
+			c.warmth.Invocations(g.Items[i:min(i+readAhead, len(g.Items))])
+		}
 		call := a.call(inv)
 		c.items.Prepare(inv)
 		c.data = c.items.AppendRequest(c.data[:0])

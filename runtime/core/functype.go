@@ -9,7 +9,7 @@ type funcType struct {
 	at       int        // of the worker's known types
 
 	instances int // in memory
-	ready     readyList
+	ready     readyQueue
 	queued    bool // among its endpoint's types that have ready instances
 
 	specs   []StateSpec

@@ -14,7 +14,7 @@ type instance struct {
 	typ   *funcType
 
 	load     loadState
-	ready    bool // in its type's ready list
+	ready    bool // in its type's queue of ready ones
 	fetching bool // LoadMailbox is under way
 	used     bool // since the eviction hand passed
 	inflight *Invocation
@@ -28,7 +28,7 @@ type instance struct {
 	waiting   waitLink // its place in the worker's list of instances with messages in memory
 	lastEpoch Epoch    // the last in which it wrote a row
 
-	place readyLink // its place in its type's ready list
+	place uint64 // in its type's queue of ready ones, counted since the beginning
 	slots []slot
 	late  Epoch // the last that deletes a repeat's row from between the waiting ones; see keepLate
 	bytes int64

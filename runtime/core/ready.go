@@ -1,35 +1,36 @@
 package core
 
-// readyLink is an instance's place in its type's list of ready ones.
-type readyLink struct{ prev, next *instance }
-
-// readyList lists the ready instances of a type, the one to be served next first.
-type readyList struct{ first, last *instance }
-
-func (l *readyList) empty() bool { return l.first == nil }
-
-func (l *readyList) push(in *instance) {
-	in.place.prev = l.last
-	if l.last == nil {
-		l.first = in
-	} else {
-		l.last.place.next = in
-	}
-	l.last = in
+// readyQueue holds the ready instances of a type, the one to be served next first. An instance that was taken out of its middle leaves a nil.
+type readyQueue struct {
+	fifo[*instance]
+	popped uint64 // since the beginning
+	warmed uint64 // those before this one, counted since the beginning, were read ahead
 }
 
-func (l *readyList) remove(in *instance) {
-	if in.place.prev == nil {
-		l.first = in.place.next
-	} else {
-		in.place.prev.place.next = in.place.next
+func (q *readyQueue) push(in *instance) {
+	in.place = q.popped + uint64(q.len()) //nolint:gosec // not negative
+	q.fifo.push(in)
+}
+
+func (q *readyQueue) pop() *instance {
+	q.popped++
+	return q.fifo.pop()
+}
+
+// remove takes an instance out of the middle.
+func (q *readyQueue) remove(in *instance) {
+	q.items[q.head+int(in.place-q.popped)] = nil //nolint:gosec // it is in the queue
+}
+
+// ahead are the next ones, if they were not read ahead yet.
+func (q *readyQueue) ahead() []*instance {
+	if q.popped < q.warmed {
+		return nil
 	}
-	if in.place.next == nil {
-		l.last = in.place.prev
-	} else {
-		in.place.next.place.prev = in.place.prev
-	}
-	in.place = readyLink{}
+	next := q.items[q.head:]
+	next = next[:min(warmed, len(next))]
+	q.warmed = q.popped + uint64(len(next))
+	return next
 }
 
 // enqueue makes an instance one of those that are served in turn.
@@ -49,6 +50,22 @@ func (w *Worker) enqueue(in *instance) {
 // dequeue takes an instance out of those. Its type may stay in its endpoint's queue with nothing to serve.
 func (w *Worker) dequeue(in *instance) {
 	in.typ.ready.remove(in)
+	w.taken(in)
+}
+
+// nextReady takes the instance of a type out that is to be served next, nil if there is none.
+func (w *Worker) nextReady(t *funcType) *instance {
+	for t.ready.len() > 0 {
+		w.warmReady(t.ready.ahead())
+		if in := t.ready.pop(); in != nil {
+			w.taken(in)
+			return in
+		}
+	}
+	return nil
+}
+
+func (w *Worker) taken(in *instance) {
 	in.ready = false
 	w.ready--
 	w.endpoints[in.typ.endpoint].waiting--

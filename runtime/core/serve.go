@@ -1,5 +1,7 @@
 package core
 
+import "slices"
+
 // offer puts an instance into its type's ready queue if it has something to do and nothing in flight.
 func (w *Worker) offer(in *instance) {
 	if in.ready || !in.startable(w.now) {
@@ -46,14 +48,12 @@ func (w *Worker) serve() {
 
 // serveType serves one instance of a type that was taken from its endpoint's queue. It says no if that has to wait for memory.
 func (w *Worker) serveType(t *funcType) bool {
-	in := t.ready.first
-	if in == nil { // it was forgotten
-		t.queued = false
-		return true
-	}
-	w.dequeue(in)
-	if t.queued = !t.ready.empty(); t.queued {
+	in := w.nextReady(t)
+	if t.queued = t.ready.len() > 0; t.queued {
 		w.endpoints[t.endpoint].ready.push(t)
+	}
+	if in == nil { // it was forgotten
+		return true
 	}
 	if in.startable(w.now) && !w.start(in) {
 		w.offer(in)
@@ -166,8 +166,11 @@ func (w *Worker) renew(in *instance, s *slot, spec *StateSpec) {
 }
 
 func (w *Worker) onResults(ev Results) {
-	for i := range ev.Results {
-		w.onResult(&ev.Results[i])
+	for some := range slices.Chunk(ev.Results, warmed) {
+		w.warmResults(some)
+		for i := range some {
+			w.onResult(&some[i])
+		}
 	}
 }
 

@@ -1,10 +1,14 @@
 package core
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Worker runs the functions of the shards that it owns. Step is its only entrance.
 type Worker struct {
 	cfg       WorkerConfig
+	warmth    Warmth
 	epoch     Epoch // the open one
 	committed CheckpointID
 	published CheckpointID // handed over to the after-commit egresses and told; zero until the restore point is
@@ -343,6 +347,11 @@ func (w *Worker) setAlarm() {
 // send routes a message to the worker that owns its target.
 func (w *Worker) send(m *Message) {
 	m.hash = m.Target.Hash()
+	w.route(m)
+}
+
+// route is send for a message whose hash is set.
+func (w *Worker) route(m *Message) {
 	id := w.cfg.Sharding.Of(m.hash)
 	if owner := w.cfg.Owners[id]; owner != w.cfg.ID {
 		c := &w.channels[owner]
@@ -353,9 +362,12 @@ func (w *Worker) send(m *Message) {
 }
 
 func (w *Worker) onRecords(r Records) {
-	for _, m := range r.Messages {
-		m.Origin = r.Partition
-		w.send(m)
+	for some := range slices.Chunk(r.Messages, warmed) {
+		w.warmMessages(some)
+		for _, m := range some {
+			m.Origin = r.Partition
+			w.route(m)
+		}
 	}
 	if len(r.Egresses) > 0 {
 		w.emitFromIngress(&r)
@@ -394,14 +406,16 @@ func (w *Worker) onFrame(f *Frame) {
 		w.emit(Broken{Reason: fmt.Sprintf("frame of epoch %d from worker %d in epoch %d, after that epoch's end was told", f.Epoch, f.From, w.epoch)})
 		return
 	}
-	for _, m := range f.Messages {
-		m.hash = m.Target.Hash()
-		id := w.cfg.Sharding.Of(m.hash)
-		if w.cfg.Owners[id] != w.cfg.ID {
-			w.emit(Broken{Reason: fmt.Sprintf("worker %d sent a message for shard %d, which this worker does not own", f.From, id)})
-			return
+	for some := range slices.Chunk(f.Messages, warmed) {
+		w.warmMessages(some)
+		for _, m := range some {
+			id := w.cfg.Sharding.Of(m.hash)
+			if w.cfg.Owners[id] != w.cfg.ID {
+				w.emit(Broken{Reason: fmt.Sprintf("worker %d sent a message for shard %d, which this worker does not own", f.From, id)})
+				return
+			}
+			w.arrive(w.shards[id], m, epoch)
 		}
-		w.arrive(w.shards[id], m, epoch)
 	}
 	if planted == cutLate {
 		w.cutAt(f.Epoch - 1)
