@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"math"
+	"slices"
 	"unicode/utf8"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -124,7 +125,7 @@ func appendFixed64(dst []byte, v uint64) []byte {
 	if v == 0 {
 		return dst
 	}
-	return binary.LittleEndian.AppendUint64(append(dst, 0x09), v)
+	return binary.LittleEndian.AppendUint64(append(slices.Grow(dst, 9), 0x09), v)
 }
 
 func decodeFixed32(src []byte) (uint32, error) {

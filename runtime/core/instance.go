@@ -33,10 +33,10 @@ type instance struct {
 	late  Epoch // the last that deletes a repeat's row from between the waiting ones; see keepLate
 	bytes int64
 	fail  *Failure
+	limit int // cap of the next batch while a failing one is split; zero if none
 
 	first [1]slot // the memory of slots while there is one
 
-	limit  int                 // cap of the next batch while a failing one is split; zero if none
 	behind []*Message          // what follows disk, in memory; empty unless disk holds messages
 	drops  []uint64            // operator requests to drop the head message
 	spent  Millis              // of the call budget, by tries of the head message alone

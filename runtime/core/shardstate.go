@@ -10,7 +10,7 @@ type shard struct {
 	restored  bool // the store answers reads
 	empty     bool // the store holds no row at all, so nothing needs to be looked up
 	applied   CheckpointID
-	instances map[uint64]*instance
+	instances index
 	specs     map[FunctionType]*specsRow // as the shard has them
 	versions  map[FunctionType]int       // of the type's specs that they are
 	dedupes   map[dedupeKey]*dedupeRow   // ids whose rows the store does not hold yet
@@ -79,7 +79,7 @@ func (sh *shard) seq() Seq {
 
 // find is the instance of an Address, nil if it is not in memory.
 func (sh *shard) find(hash uint64, a Address) *instance {
-	for in := sh.instances[hash]; in != nil; in = in.same {
+	for in := sh.instances.get(hash); in != nil; in = in.same {
 		if in.addr.ID == a.ID && in.addr.Type == a.Type {
 			return in
 		}
@@ -92,8 +92,8 @@ func (sh *shard) instance(hash uint64, a Address) *instance {
 	if in := sh.find(hash, a); in != nil {
 		return in
 	}
-	in := &instance{addr: a, hash: hash, shard: sh, typ: sh.w.typeOf(a.Type), same: sh.instances[hash]}
-	sh.instances[hash] = in
+	in := &instance{addr: a, hash: hash, shard: sh, typ: sh.w.typeOf(a.Type), same: sh.instances.get(hash)}
+	sh.instances.set(hash, in)
 	if sh.empty {
 		in.load = loaded
 	}
@@ -106,11 +106,11 @@ func (sh *shard) instance(hash uint64, a Address) *instance {
 
 // forget drops an instance from memory.
 func (sh *shard) forget(in *instance) {
-	if first := sh.instances[in.hash]; first == in {
+	if first := sh.instances.get(in.hash); first == in {
 		if in.same == nil {
-			delete(sh.instances, in.hash)
+			sh.instances.remove(in.hash)
 		} else {
-			sh.instances[in.hash] = in.same
+			sh.instances.set(in.hash, in.same)
 		}
 	} else {
 		for first.same != in {

@@ -51,7 +51,7 @@ func (w *Worker) warmMessages(messages []*Message) {
 	found := room[:0]
 	for _, m := range messages {
 		if sh := w.shards[w.cfg.Sharding.Of(m.hash)]; sh != nil {
-			if in := sh.instances[m.hash]; in != nil {
+			if in := sh.instances.get(m.hash); in != nil {
 				found = append(found, in)
 			}
 		}
@@ -122,7 +122,7 @@ func (w *Worker) warmReady(ready []*instance) {
 
 // warm reads each part of the instance itself.
 func (in *instance) warm() int {
-	return int(in.hash) + int(in.load) + in.taken + len(in.slots) + len(in.first[0].name) //nolint:gosec // any bits will do
+	return int(in.hash) + int(in.load) + in.taken + len(in.slots) + len(in.first[0].name) + len(in.behind) //nolint:gosec // any bits will do
 }
 
 // warmHead reads the first waiting message, or where it will be noted.

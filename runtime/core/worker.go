@@ -152,12 +152,11 @@ func NewWorker(cfg WorkerConfig) (*Worker, error) {
 func (w *Worker) own(id ShardID) {
 	sh := &shard{
 		id: id, w: w, nextSeq: w.cfg.NextSeq[id], applied: w.cfg.Restored,
-		instances: map[uint64]*instance{},
-		specs:     map[FunctionType]*specsRow{},
-		versions:  map[FunctionType]int{},
-		checks:    map[dedupeKey]*dedupeCheck{},
-		dedupes:   map[dedupeKey]*dedupeRow{},
-		outlets:   map[EgressID]*outlet{},
+		specs:    map[FunctionType]*specsRow{},
+		versions: map[FunctionType]int{},
+		checks:   map[dedupeKey]*dedupeCheck{},
+		dedupes:  map[dedupeKey]*dedupeRow{},
+		outlets:  map[EgressID]*outlet{},
 	}
 	sh.timers.init()
 	w.shards[id] = sh
