@@ -82,6 +82,7 @@ var columns = []column{
 	{"req/s", requestsPerSecond, 0},
 	{"p50 ms", latencyP50, 2},
 	{"p99 ms", latencyP99, 2},
+	{"poison/none", poisonRate, 3},
 	{"cut p99 ms", cutP99, 2},
 	{"RSS MB", residentMB, 0},
 	{"s", seconds, 3},

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -67,6 +68,32 @@ func TestCompare(t *testing.T) {
 	}
 	if _, err := compare(before, before); err == nil {
 		t.Error("no error for a node that did nothing")
+	}
+}
+
+func TestCompareTurns(t *testing.T) {
+	samples := make([]sample, 6)
+	start, messages := time.Now(), 0
+	for i, rate := range []int{0, 1000, 700, 2000, 800, 2000} { // messages in the turn before
+		messages += rate
+		m, err := harness.ParseMetrics([]byte(fmt.Sprintf("%s %d\n%s %d\n", metricMessages, messages, metricRequests, messages)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		samples[i] = sample{at: start.Add(time.Duration(i) * turn), metrics: m, node: usage{cpu: time.Duration(i) * time.Second}}
+	}
+	v := values{}
+	if err := v.compareTurns(samples); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := v[poisonRate], math.Sqrt(700./1500*800/2000); math.Abs(got-want) > 1e-9 {
+		t.Errorf("turns with poison had %v of the messages, want %v", got, want)
+	}
+	if got, want := v[poisonCost], math.Sqrt((2./700)/(1./1000+1./2000)*(2./800)/(1./2000+1./2000)); math.Abs(got-want) > 1e-9 {
+		t.Errorf("turns with poison had %v times the CPU time a message, want %v", got, want)
+	}
+	if err := v.compareTurns(append(samples, samples[5])); err == nil {
+		t.Error("no error for a turn without messages")
 	}
 }
 

@@ -10,13 +10,21 @@ import (
 )
 
 // turn is how long some messages fail, and then none. What a node does differs more from run to run, and within a minute, than a few bad
-// messages cost: neighbouring turns of one node are compared.
+// messages cost: neighbouring turns of one node are compared. A turn is long beside the time that a message takes, for that blurs its ends.
 const turn = 2 * time.Second
 
-// measureTurns returns the row's values, with what the turns in which messages fail say about the others.
+// measureTurns returns the row's values, with what the turns in which messages fail say about those before and after them.
 func (b *bench) measureTurns(ctx context.Context, n *harness.Node, functions *harness.Process) (values, error) {
-	samples := make([]sample, 1+2*max(1, int(b.duration/(2*turn))))
-	first := time.Now().Truncate(turn).Add(turn)
+	first := time.Now().Add(turn)
+	first = time.Unix(0, first.UnixNano()/int64(turn)*int64(turn))
+	if counter.PoisonTurn(first.UnixNano(), turn) {
+		first = first.Add(turn)
+	}
+	if err := sleep(ctx, n, time.Until(first)); err != nil {
+		return nil, err
+	}
+	profiled := b.profile(ctx, n)
+	samples := make([]sample, 2+2*max(1, int(b.duration/(2*turn))))
 	for i := range samples {
 		if err := sleep(ctx, n, time.Until(first.Add(time.Duration(i)*turn))); err != nil {
 			return nil, err
@@ -26,30 +34,33 @@ func (b *bench) measureTurns(ctx context.Context, n *harness.Node, functions *ha
 			return nil, err
 		}
 	}
+	if err := <-profiled; err != nil {
+		return nil, err
+	}
 	v, err := compare(samples[0], samples[len(samples)-1])
 	if err != nil {
 		return nil, err
 	}
-	var rates, costs []float64
-	for i := 0; i+2 < len(samples); i += 2 {
-		one, err := compare(samples[i], samples[i+1])
-		if err != nil {
-			return nil, err
+	return v, v.compareTurns(samples)
+}
+
+// compareTurns sets what every second turn, beginning with the second, is as a part of the mean of its neighbours.
+func (v values) compareTurns(samples []sample) error {
+	turns := make([]values, len(samples)-1)
+	for i := range turns {
+		var err error
+		if turns[i], err = compare(samples[i], samples[i+1]); err != nil {
+			return err
 		}
-		other, err := compare(samples[i+1], samples[i+2])
-		if err != nil {
-			return nil, err
-		}
-		poisoned, clean := one, other
-		if !counter.PoisonTurn(samples[i].at.Add(turn/2).UnixNano(), turn) {
-			poisoned, clean = other, one
-		}
-		rates = append(rates, math.Log(poisoned[messagesPerSecond]/clean[messagesPerSecond]))
-		costs = append(costs, math.Log(poisoned[nodeMicros]/clean[nodeMicros]))
 	}
-	v.geometric(poisonRate, rates)
-	v.geometric(poisonCost, costs)
-	return v, nil
+	for name, of := range map[string]string{poisonRate: messagesPerSecond, poisonCost: nodeMicros} {
+		var logs []float64
+		for i := 1; i+1 < len(turns); i += 2 {
+			logs = append(logs, math.Log(2*turns[i][of]/(turns[i-1][of]+turns[i+1][of])))
+		}
+		v.geometric(name, logs)
+	}
+	return nil
 }
 
 // geometric sets a value to the mean of the ratios whose logarithms are given, and its standard error if there are two or more.

@@ -50,7 +50,7 @@ func (r *runner) run() {
 				clean = true
 				return
 			}
-			r.warmth.Invocations(r.chunk)
+			r.warmth.Invocations(r.chunk) // without mu: others change the chunk only while a function runs
 			continue
 		}
 		r.finish(r.invoke(inv))

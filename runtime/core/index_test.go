@@ -1,6 +1,7 @@
 package core
 
 import (
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -9,7 +10,7 @@ import (
 // An index and a map agree, whatever comes and goes, and however the hashes collide.
 func TestIndex(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		var x index
+		x := newIndex(rapid.Uint64().Draw(t, "seed"))
 		want := map[uint64]*instance{}
 		shift := rapid.SampledFrom([]int{0, 2, 61}).Draw(t, "shift") // bits that differ are the lowest, or few
 		for range rapid.IntRange(0, 500).Draw(t, "steps") {
@@ -45,7 +46,7 @@ func TestIndex(t *testing.T) {
 }
 
 func TestIndexOfMany(t *testing.T) {
-	var x index
+	x := newIndex(1)
 	hash := func(i int) uint64 { return uint64(i) * 0x9e3779b97f4a7c15 } //nolint:gosec // not negative
 	const n = 100_000
 	ins := make([]instance, n)
@@ -69,5 +70,38 @@ func TestIndexOfMany(t *testing.T) {
 	}
 	if x.n != 0 || x.get(hash(1)) != nil {
 		t.Errorf("%d are left", x.n)
+	}
+}
+
+// Hashes that ask for the last slots go on at the first, and come back when there is room.
+func TestIndexGoesRoundTheEnd(t *testing.T) {
+	x := newIndex(7)
+	x.grow()
+	last := len(x.slots) - 1
+	var at [2][]uint64 // hashes whose home is the last slot, and the first
+	for hash := uint64(1); len(at[0]) < 3 || len(at[1]) < 2; hash++ {
+		switch x.home(hash) {
+		case last:
+			at[0] = append(at[0], hash)
+		case 0:
+			at[1] = append(at[1], hash)
+		}
+	}
+	want := map[uint64]*instance{}
+	for _, hash := range []uint64{at[0][0], at[1][0], at[0][1], at[0][2], at[1][1]} {
+		want[hash] = &instance{hash: hash}
+		x.set(hash, want[hash])
+	}
+	for _, gone := range []uint64{at[0][0], at[1][0], at[0][2], at[0][1], at[1][1]} {
+		x.remove(gone)
+		delete(want, gone)
+		for _, hash := range slices.Concat(at[0][:3], at[1][:2]) {
+			if x.get(hash) != want[hash] {
+				t.Fatalf("after %d was removed, %d gives %p, want %p", gone, hash, x.get(hash), want[hash])
+			}
+		}
+	}
+	if len(x.slots) != last+1 {
+		t.Errorf("it has grown to %d slots", len(x.slots))
 	}
 }

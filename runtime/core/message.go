@@ -10,7 +10,7 @@ import (
 // encode and decode it. It must not change once handed to the core.
 type Value []byte
 
-// Message is one message to an Address. The fields above the line are set by whoever makes it and
+// Message is one message to an Address, handed to the core once. The fields above the line are set by whoever makes it and
 // do not change afterwards; the rest belongs to the worker that owns the target's shard.
 type Message struct {
 	Target Address

@@ -1,55 +1,55 @@
 package core
 
 import (
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
 )
 
-// Whatever is taken out of its middle, a queue gives the others in their order, and each that it reads ahead is one of the next.
+// Whatever is taken out of its middle, a queue gives the others in their order, has few holes, and reads each ahead before it gives it.
 func TestReadyQueue(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var q readyQueue
-		var want []*instance // what is in the queue, nil where one was taken out
-		for range rapid.IntRange(0, 3000).Draw(t, "steps") {
-			switch rapid.IntRange(0, 4).Draw(t, "step") {
-			case 0, 1:
+		var want []*instance // what is in the queue
+		warm := map[*instance]bool{}
+		pop := func() *instance {
+			for q.len() > 0 {
+				for _, in := range q.ahead() {
+					warm[in] = true
+				}
+				if in := q.pop(); in != nil {
+					return in
+				}
+			}
+			return nil
+		}
+		for range rapid.IntRange(1, 50).Draw(t, "rounds") {
+			for range rapid.IntRange(0, 200).Draw(t, "pushed") {
 				in := &instance{}
 				q.push(in)
 				want = append(want, in)
-			case 2:
+			}
+			for range rapid.IntRange(0, 200).Draw(t, "popped") {
+				got := pop()
 				if len(want) == 0 {
+					if got != nil {
+						t.Fatal("an empty queue gives an instance")
+					}
 					continue
 				}
-				if got := q.pop(); got != want[0] {
-					t.Fatalf("got %p, want %p", got, want[0])
+				if got != want[0] || !warm[got] {
+					t.Fatalf("got %p, want %p; read ahead %t", got, want[0], warm[got])
 				}
 				want = want[1:]
-			case 3:
-				if len(want) == 0 {
-					continue
-				}
-				i := rapid.IntRange(0, len(want)-1).Draw(t, "which")
-				if want[i] != nil {
-					q.remove(want[i])
-					want[i] = nil
-				}
-			case 4:
-				next := q.ahead()
-				if len(next) > warmed || len(next) > len(want) {
-					t.Fatalf("%d of %d are read ahead", len(next), len(want))
-				}
-				for i, in := range next {
-					if in != want[i] {
-						t.Fatalf("number %d of those read ahead is not number %d of the queue", i, i)
-					}
-				}
-				if again := q.ahead(); len(next) > 0 && len(again) > 0 {
-					t.Fatalf("%d are read ahead twice", len(again))
-				}
 			}
-			if q.len() != len(want) {
-				t.Fatalf("%d in the queue, want %d", q.len(), len(want))
+			for range min(len(want), rapid.IntRange(0, 200).Draw(t, "removed")) {
+				i := rapid.IntRange(0, len(want)-1).Draw(t, "which")
+				q.remove(want[i])
+				want = slices.Delete(slices.Clone(want), i, i+1)
+			}
+			if q.len()-q.holes != len(want) || q.len() > max(2*len(want), len(want)+fewHoles)+1 {
+				t.Fatalf("%d in the queue, %d holes, want %d", q.len(), q.holes, len(want))
 			}
 		}
 	})
@@ -58,29 +58,35 @@ func TestReadyQueue(t *testing.T) {
 // The places of instances stay right when the queue's memory is used again.
 func TestLongReadyQueue(t *testing.T) {
 	var q readyQueue
-	want := make([]*instance, 0, 10_000)
-	for i := range cap(want) {
+	var want []*instance
+	for i := range 20_000 {
 		in := &instance{}
 		q.push(in)
 		want = append(want, in)
-		if i%2 == 1 {
-			if got := q.pop(); got != want[i/2] {
-				t.Fatalf("pop %d gives another", i/2)
+		switch {
+		case i%2 == 1:
+			got := q.pop()
+			for got == nil {
+				got = q.pop()
 			}
-		}
-		if late := i - i%3 - i/4; i%3 == 2 && late > i/2 {
-			if want[late] != nil {
-				q.remove(want[late])
-				want[late] = nil
+			if got != want[0] {
+				t.Fatalf("after %d, pop gives another", i)
 			}
+			want = want[1:]
+		case i%6 == 0:
+			q.remove(want[len(want)/2])
+			want = slices.Delete(want, len(want)/2, len(want)/2+1)
 		}
 	}
-	for i := cap(want) / 2; i < cap(want); i++ {
-		if got := q.pop(); got != want[i] {
-			t.Fatalf("pop %d gives another", i)
+	for q.len() > 0 {
+		if got := q.pop(); got != nil {
+			if got != want[0] {
+				t.Fatal("pop gives another")
+			}
+			want = want[1:]
 		}
 	}
-	if q.len() != 0 {
-		t.Errorf("%d are left", q.len())
+	if len(want) > 0 || q.holes != 0 {
+		t.Errorf("%d are lost, %d holes", len(want), q.holes)
 	}
 }

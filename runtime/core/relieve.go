@@ -111,7 +111,7 @@ func (w *Worker) Starving() bool {
 	}
 	for i := range w.endpoints {
 		ep := &w.endpoints[i]
-		if ep.called > 0 && ep.called+2 >= w.epoch && ep.ready.len() == 0 && ep.inflight < ep.limit {
+		if ep.called > 0 && ep.called+2 >= w.epoch && ep.waiting == 0 && ep.inflight < ep.limit {
 			return true
 		}
 	}

@@ -166,7 +166,7 @@ func (w *Worker) renew(in *instance, s *slot, spec *StateSpec) {
 }
 
 func (w *Worker) onResults(ev Results) {
-	for some := range slices.Chunk(ev.Results, warmed) {
+	for some := range slices.Chunk(ev.Results, readAhead) {
 		w.warmResults(some)
 		for i := range some {
 			w.onResult(&some[i])

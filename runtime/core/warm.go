@@ -4,13 +4,15 @@ package core
 // longer than all the work on them. The functions of this file read what a batch will need before it is needed, in loops so short that the
 // processor has many of these reads under way at once. Nothing depends on what they find.
 
-// warmed is how many are read for at a time: few enough that the first are still in the innermost caches when the last are there.
-const warmed = 32
+const (
+	readAhead     = 32 // events: few enough that what the first need is still in the innermost caches when the last are read for
+	aheadMessages = 4  // of an invocation; the processor itself sees what comes after some of many
+)
 
-// Warmth sums up what was read ahead, so that the reads are not left out as useless. The zero value is ready to use.
+// Warmth sums up what was read ahead, so that the reads are not left out as useless. The zero value is ready to use, by one goroutine at a time.
 type Warmth struct{ sum uint64 }
 
-// Invocations reads the values of some invocations, for who is about to look at all of them one after the other.
+// Invocations reads the values of some invocations, 64 at most, for who is about to look at all of them one after the other.
 func (w *Warmth) Invocations(invs []*Invocation) {
 	sum := 0
 	for _, inv := range invs {
@@ -18,28 +20,28 @@ func (w *Warmth) Invocations(invs []*Invocation) {
 	}
 	for _, inv := range invs {
 		for i := range inv.States {
-			sum += first(inv.States[i].Value)
+			sum += firstByte(inv.States[i].Value)
 		}
-		for _, m := range inv.Messages {
+		for _, m := range inv.Messages[:min(aheadMessages, len(inv.Messages))] {
 			sum += len(m.Arg)
 		}
 	}
 	for _, inv := range invs {
-		for _, m := range inv.Messages {
-			sum += first(m.Arg)
+		for _, m := range inv.Messages[:min(aheadMessages, len(inv.Messages))] {
+			sum += firstByte(m.Arg)
 		}
 	}
 	w.sum += uint64(sum) //nolint:gosec // any bits will do
 }
 
-func first(v Value) int {
+func firstByte(v Value) int {
 	if len(v) == 0 {
 		return 0
 	}
 	return int(v[0])
 }
 
-// warmMessages sets the hashes of messages, warmed of them at most, and reads what arrive needs.
+// warmMessages sets the hashes of messages, readAhead of them at most, and reads what arrive needs.
 func (w *Worker) warmMessages(messages []*Message) {
 	for _, m := range messages {
 		m.hash = m.Target.Hash()
@@ -47,7 +49,7 @@ func (w *Worker) warmMessages(messages []*Message) {
 	if len(messages) < 2 {
 		return
 	}
-	var room [warmed]*instance
+	var room [readAhead]*instance
 	found := room[:0]
 	for _, m := range messages {
 		if sh := w.shards[w.cfg.Sharding.Of(m.hash)]; sh != nil {
@@ -69,12 +71,12 @@ func (w *Worker) warmMessages(messages []*Message) {
 	w.warmth.sum += uint64(sum) //nolint:gosec // any bits will do
 }
 
-// warmResults reads what onResult needs, of warmed results at most.
+// warmResults reads what onResult needs, of readAhead results at most.
 func (w *Worker) warmResults(results []Result) {
 	if len(results) < 2 {
 		return
 	}
-	var room [warmed]*instance
+	var room [readAhead]*instance
 	found := room[:0]
 	for i := range results {
 		if in := results[i].Invocation.inst; in != nil {
@@ -142,7 +144,7 @@ func (in *instance) warmHeadRow() int {
 	if len(in.mail) == 0 {
 		return 0
 	}
-	if l := &in.mail[0].row; l.epoch == in.shard.w.epoch {
+	if l := &in.mail[0].row; l.epoch == in.shard.w.epoch && l.prev != nil {
 		return int(l.prev.epoch + l.next.epoch) //nolint:gosec // any bits will do
 	}
 	return 0

@@ -151,7 +151,7 @@ func NewWorker(cfg WorkerConfig) (*Worker, error) {
 
 func (w *Worker) own(id ShardID) {
 	sh := &shard{
-		id: id, w: w, nextSeq: w.cfg.NextSeq[id], applied: w.cfg.Restored,
+		id: id, w: w, nextSeq: w.cfg.NextSeq[id], applied: w.cfg.Restored, instances: newIndex(w.cfg.Nonce),
 		specs:    map[FunctionType]*specsRow{},
 		versions: map[FunctionType]int{},
 		checks:   map[dedupeKey]*dedupeCheck{},
@@ -361,7 +361,7 @@ func (w *Worker) route(m *Message) {
 }
 
 func (w *Worker) onRecords(r Records) {
-	for some := range slices.Chunk(r.Messages, warmed) {
+	for some := range slices.Chunk(r.Messages, readAhead) {
 		w.warmMessages(some)
 		for _, m := range some {
 			m.Origin = r.Partition
@@ -405,7 +405,7 @@ func (w *Worker) onFrame(f *Frame) {
 		w.emit(Broken{Reason: fmt.Sprintf("frame of epoch %d from worker %d in epoch %d, after that epoch's end was told", f.Epoch, f.From, w.epoch)})
 		return
 	}
-	for some := range slices.Chunk(f.Messages, warmed) {
+	for some := range slices.Chunk(f.Messages, readAhead) {
 		w.warmMessages(some)
 		for _, m := range some {
 			id := w.cfg.Sharding.Of(m.hash)
