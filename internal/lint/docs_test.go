@@ -16,6 +16,10 @@ func TestDecisionsAreNumberedAndComplete(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	list, err := os.ReadFile(filepath.Join(dir, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	name := regexp.MustCompile(`^\d{4}-[a-z0-9-]+\.md$`)
 	next := 1
 	for _, entry := range entries {
@@ -27,6 +31,9 @@ func TestDecisionsAreNumberedAndComplete(t *testing.T) {
 			continue
 		}
 		next++
+		if !strings.Contains(string(list), "]("+entry.Name()+")") {
+			t.Errorf("docs/decisions/README.md does not list %s", entry.Name())
+		}
 		text, err := os.ReadFile(filepath.Join(dir, entry.Name()))
 		if err != nil {
 			t.Fatal(err)
