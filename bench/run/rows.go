@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"slices"
 	"time"
 )
 
@@ -20,7 +21,9 @@ const (
 )
 
 // rows are all rows, in the order of the table.
-func rows() []row {
+func rows() []row { return slices.Concat(httpRows(), groupRows(), otherRows()) }
+
+func httpRows() []row {
 	return []row{
 		{
 			// A backlog makes messages of one Address share a request. Capped at one, so that the row is what its targets are for.
@@ -39,6 +42,11 @@ func rows() []row {
 			"http-paced", "the same as http at 2,500/s: generator to egress", "p50 0.8 ms, p99 5 ms", "p50 0.3 ms",
 			load{functions: lean, addresses: 100_000, rate: 2500, single: true}.measure,
 		},
+	}
+}
+
+func groupRows() []row {
+	return []row{
 		{
 			"group-http", "group protocol over HTTP, functions with the Go SDK on net/http, 100,000 Addresses", "120,000/s", "300,000/s",
 			load{functions: withSDK, addresses: 100_000, group: true}.measure,
@@ -79,6 +87,11 @@ func rows() []row {
 			"lambda-paced", "the same without linger", "", "",
 			load{functions: onLambda, addresses: 100_000, lambda: true, rate: 1000, pause: 5 * time.Millisecond}.measure,
 		},
+	}
+}
+
+func otherRows() []row {
+	return []row{
 		{"http-1000", "1,000 Addresses, as fast as it goes", "80,000/s", "200,000/s", load{functions: lean, addresses: 1000}.measure},
 		{"http-hot", "one hot Address over HTTP", "300,000/s", "600,000/s", load{functions: lean, addresses: 1}.measure},
 		{"embedded", "embedded functions, 100,000 Addresses", "500,000/s", "1,500,000/s", load{addresses: 100_000, embedded: true}.measure},
