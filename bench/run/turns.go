@@ -10,7 +10,8 @@ import (
 )
 
 // turn is how long some messages fail, and then none. What a node does differs more from run to run, and within a minute, than a few bad
-// messages cost: neighbouring turns of one node are compared. A turn is long beside the time that a message takes, for that blurs its ends.
+// messages cost: neighbouring turns of one node are compared. What is tried again after a pause costs something in the next turn, so the ratio is
+// rather too good.
 const turn = 2 * time.Second
 
 // measureTurns returns the row's values, with what the turns in which messages fail say about those before and after them.
