@@ -83,7 +83,7 @@ func (w *Worker) dequeue(in *instance) {
 // nextReady takes the instance of a type out that is to be served next, nil if there is none.
 func (w *Worker) nextReady(t *funcType) *instance {
 	for t.ready.len() > 0 {
-		w.warmReady(t.ready.ahead())
+		w.warmth.instances(t.ready.ahead())
 		if in := t.ready.pop(); in != nil {
 			w.taken(in)
 			return in

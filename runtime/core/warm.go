@@ -41,6 +41,29 @@ func firstByte(v Value) int {
 	return int(v[0])
 }
 
+// instances reads instances and their first waiting messages; some may be nil. One alone is not worth it.
+func (w *Warmth) instances(ins []*instance) {
+	if len(ins) < 2 {
+		return
+	}
+	sum := 0
+	for _, in := range ins {
+		if in != nil {
+			sum += in.warm()
+		}
+	}
+	for _, in := range ins {
+		if in == nil {
+			continue
+		}
+		sum += in.warmHead()
+		if len(in.addr.ID) > 0 {
+			sum += int(in.addr.ID[0])
+		}
+	}
+	w.sum += uint64(sum) //nolint:gosec // any bits will do
+}
+
 // warmMessages sets the hashes of messages, readAhead of them at most, and reads what arrive needs.
 func (w *Worker) warmMessages(messages []*Message) {
 	for _, m := range messages {
@@ -58,17 +81,7 @@ func (w *Worker) warmMessages(messages []*Message) {
 			}
 		}
 	}
-	sum := 0
-	for _, in := range found {
-		sum += in.warm()
-	}
-	for _, in := range found {
-		if len(in.addr.ID) > 0 {
-			sum += int(in.addr.ID[0])
-		}
-		sum += in.warmHead()
-	}
-	w.warmth.sum += uint64(sum) //nolint:gosec // any bits will do
+	w.warmth.instances(found)
 }
 
 // warmResults reads what onResult needs, of readAhead results at most.
@@ -99,25 +112,6 @@ func (w *Worker) warmResults(results []Result) {
 	}
 	for _, in := range found[:n] {
 		sum += in.warmHeadRow()
-	}
-	w.warmth.sum += uint64(sum) //nolint:gosec // any bits will do
-}
-
-// warmReady reads what start needs; some may be nil.
-func (w *Worker) warmReady(ready []*instance) {
-	if len(ready) < 2 {
-		return
-	}
-	sum := 0
-	for _, in := range ready {
-		if in != nil {
-			sum += in.warm()
-		}
-	}
-	for _, in := range ready {
-		if in != nil {
-			sum += in.warmHead()
-		}
 	}
 	w.warmth.sum += uint64(sum) //nolint:gosec // any bits will do
 }
