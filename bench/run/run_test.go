@@ -72,15 +72,18 @@ func TestCompare(t *testing.T) {
 }
 
 func TestCompareTurns(t *testing.T) {
-	samples := make([]sample, 6)
-	start, messages := time.Now(), 0
-	for i, rate := range []int{0, 1000, 700, 2000, 800, 2000} { // messages in the turn before
-		messages += rate
+	samples := make([][2]sample, 5)
+	at, messages, cpu := time.Now(), 0, time.Duration(0)
+	take := func(passed time.Duration, more int) sample {
+		at, messages, cpu = at.Add(passed), messages+more, cpu+time.Second
 		m, err := harness.ParseMetrics([]byte(fmt.Sprintf("%s %d\n%s %d\n", metricMessages, messages, metricRequests, messages)))
 		if err != nil {
 			t.Fatal(err)
 		}
-		samples[i] = sample{at: start.Add(time.Duration(i) * turn), metrics: m, node: usage{cpu: time.Duration(i) * time.Second}}
+		return sample{at: at, metrics: m, node: usage{cpu: cpu}, functions: usage{cpu: 2 * cpu}}
+	}
+	for i, rate := range []int{1000, 700, 2000, 800, 2000} { // messages in the part of the turn that counts
+		samples[i] = [2]sample{take(settle, 1e6), take(turn-settle, rate)}
 	}
 	v := values{}
 	if err := v.compareTurns(samples); err != nil {
@@ -92,7 +95,7 @@ func TestCompareTurns(t *testing.T) {
 	if got, want := v[poisonCost], math.Sqrt((2./700)/(1./1000+1./2000)*(2./800)/(1./2000+1./2000)); math.Abs(got-want) > 1e-9 {
 		t.Errorf("turns with poison had %v times the CPU time a message, want %v", got, want)
 	}
-	if err := v.compareTurns(append(samples, samples[5])); err == nil {
+	if err := v.compareTurns(append(samples, [2]sample{samples[4][1], samples[4][1]})); err == nil {
 		t.Error("no error for a turn without messages")
 	}
 }

@@ -10,9 +10,11 @@ import (
 )
 
 // turn is how long some messages fail, and then none. What a node does differs more from run to run, and within a minute, than a few bad
-// messages cost: neighbouring turns of one node are compared. What is tried again after a pause costs something in the next turn, so the ratio is
-// rather too good.
-const turn = 2 * time.Second
+// messages cost: neighbouring turns of one node are compared.
+const turn = 4 * time.Second
+
+// settle is how much of the beginning of a turn is not looked at: what failed in the turn before is tried again in it.
+const settle = 1500 * time.Millisecond
 
 // measureTurns returns the row's values, with what the turns in which messages fail say about those before and after them.
 func (b *bench) measureTurns(ctx context.Context, n *harness.Node, functions *harness.Process) (values, error) {
@@ -25,36 +27,40 @@ func (b *bench) measureTurns(ctx context.Context, n *harness.Node, functions *ha
 		return nil, err
 	}
 	profiled := b.profile(ctx, n)
-	samples := make([]sample, 2+2*max(1, int(b.duration/(2*turn))))
+	samples := make([][2]sample, 1+2*max(1, int(b.duration/(2*turn))))
 	for i := range samples {
-		if err := sleep(ctx, n, time.Until(first.Add(time.Duration(i)*turn))); err != nil {
-			return nil, err
-		}
-		var err error
-		if samples[i], err = takeSample(ctx, n, functions); err != nil {
-			return nil, err
+		for j, after := range [2]time.Duration{settle, turn} {
+			if err := sleep(ctx, n, time.Until(first.Add(time.Duration(i)*turn+after))); err != nil {
+				return nil, err
+			}
+			var err error
+			if samples[i][j], err = takeSample(ctx, n, functions); err != nil {
+				return nil, err
+			}
 		}
 	}
 	if err := <-profiled; err != nil {
 		return nil, err
 	}
-	v, err := compare(samples[0], samples[len(samples)-1])
+	v, err := compare(samples[0][0], samples[len(samples)-1][1])
 	if err != nil {
 		return nil, err
 	}
 	return v, v.compareTurns(samples)
 }
 
-// compareTurns sets what every second turn, beginning with the second, is as a part of the mean of its neighbours.
-func (v values) compareTurns(samples []sample) error {
-	turns := make([]values, len(samples)-1)
+// compareTurns sets what every second turn, beginning with the second, is as a part of the mean of its neighbours. Of each turn there are a
+// sample of its beginning and one of its end.
+func (v values) compareTurns(samples [][2]sample) error {
+	turns := make([]values, len(samples))
 	for i := range turns {
 		var err error
-		if turns[i], err = compare(samples[i], samples[i+1]); err != nil {
+		if turns[i], err = compare(samples[i][0], samples[i][1]); err != nil {
 			return err
 		}
+		turns[i][poisonCost] = turns[i][nodeMicros] + turns[i][functionMicros]
 	}
-	for name, of := range map[string]string{poisonRate: messagesPerSecond, poisonCost: nodeMicros} {
+	for name, of := range map[string]string{poisonRate: messagesPerSecond, poisonCost: poisonCost} {
 		var logs []float64
 		for i := 1; i+1 < len(turns); i += 2 {
 			logs = append(logs, math.Log(2*turns[i][of]/(turns[i-1][of]+turns[i+1][of])))

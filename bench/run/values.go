@@ -18,7 +18,7 @@ const (
 	itemsPerGroup         = "itemsPerGroup"
 	groupsPerThousand     = "groupsPerThousandMessages"
 	poisonRate            = "poisonTurnsMessagesRatio" // messages a second of turns with poison, as a part of those of turns without
-	poisonCost            = "poisonTurnsNodeCPURatio"
+	poisonCost            = "poisonTurnsCPURatio"      // the same of the CPU time of node and functions a message
 	deadPerSecond         = "deadLettersPerSecond"
 	recordsPerMessage     = "recordsPerMessage"
 	nodeMicros            = "nodeCPUMicrosPerMessage"

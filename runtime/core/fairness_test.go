@@ -113,7 +113,7 @@ func TestGroupsFairToFreshItems(t *testing.T) {
 	var failing []*Invocation
 	for i := range 500 {
 		inv := groupItem(i)
-		inv.Attempt = 2
+		inv.Alone = true
 		failing = append(failing, inv)
 	}
 	r.submit(failing...)

@@ -86,11 +86,11 @@ func (d *GroupDispatcher) Step(ev *GroupEvent, out []GroupEffect) []GroupEffect 
 	return out
 }
 
-// submit queues an invocation. One that has failed before travels alone: it would take its fellows with it.
+// submit queues an invocation. One that has failed without an answer travels alone: it would take its fellows with it.
 func (d *GroupDispatcher) submit(inv *Invocation) {
 	switch {
 	case inv.Try.Generation < d.generation:
-	case inv.Attempt > 1 && d.cfg.Size(inv) <= d.cfg.MaxBytes:
+	case inv.Alone && d.cfg.Size(inv) <= d.cfg.MaxBytes:
 		d.sendAgain(d.group([]*Invocation{inv}, true))
 	default:
 		d.fresh.push(freshItem{inv: inv, at: d.now, size: d.cfg.Size(inv)})

@@ -56,8 +56,10 @@ func (d *GroupDispatcher) onAnswer(g *Group, o *GroupOutcome, out []GroupEffect)
 			putOff, after = putOff+1, min(after, item.RetryAfter)
 			out = d.itemAgain(g, i, item, out)
 		case ok > 0: // others succeed: however many fail, that is theirs
+			item.Answered = true
 			out = d.deliver(g, i, item, out)
 		default:
+			item.Answered = true
 			out = d.onItemFailed(g, i, item, out)
 		}
 	}

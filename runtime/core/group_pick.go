@@ -70,7 +70,7 @@ func (d *GroupDispatcher) form(most int, out *[]GroupEffect) *Group {
 // tooLarge is the failure of an invocation that fits into no request.
 func (d *GroupDispatcher) tooLarge(inv *Invocation, size int) GroupEffect {
 	o := Outcome{
-		Class: OutcomeFailed, Final: true,
+		Class: OutcomeFailed, Final: true, Answered: true,
 		Reason: strconv.Itoa(len(inv.Messages)) + " messages with their state take " + strconv.Itoa(size) +
 			" bytes, and the endpoint takes requests of " + strconv.Itoa(d.cfg.MaxBytes),
 	}

@@ -88,7 +88,7 @@ func (r *patientRig) runFor(span Millis) {
 				r.dead = append(r.dead, id)
 				continue
 			}
-			r.again = append(r.again, &Invocation{Target: inv.Target, Attempt: r.tries[id] + 1, Messages: inv.Messages})
+			r.again = append(r.again, &Invocation{Target: inv.Target, Attempt: r.tries[id] + 1, Alone: !o.Answered, Messages: inv.Messages})
 		}
 		slices.SortFunc(r.again, func(a, b *Invocation) int { return strings.Compare(a.Target.ID, b.Target.ID) })
 	}

@@ -206,7 +206,7 @@ func TestGroupsForm(t *testing.T) {
 		{"bytes", GroupDispatcherConfig{MaxBytes: 100, Size: func(*Invocation) int { return 30 }}, func(r *groupRig) { r.submitMany(7) }, "3 3 1"},
 		{"failed before", GroupDispatcherConfig{}, func(r *groupRig) {
 			again := groupItem(7)
-			again.Attempt = 2
+			again.Alone = true
 			r.submit(groupItem(1), again, groupItem(2))
 		}, "1 2"},
 		{"linger until the time is over", GroupDispatcherConfig{Linger: 100}, func(r *groupRig) {
@@ -348,10 +348,10 @@ func TestGroupItemFailures(t *testing.T) {
 	r.serve = func(g *Group) (GroupOutcome, Millis) { return GroupOutcome{Items: make([]Outcome, len(g.Items))}, 5 }
 	lost, large := groupItem(1), groupItem(12)
 	again := groupItem(34)
-	again.Attempt = 2
+	again.Alone = true
 	r.submit(lost, large, again)
 	r.run(1000)
-	if o := r.delivered[lost]; o.Class != OutcomeFailed || o.Final {
+	if o := r.delivered[lost]; o.Class != OutcomeFailed || o.Final || o.Answered {
 		t.Errorf("without an answer: %+v", o)
 	}
 	for _, inv := range []*Invocation{large, again} {
@@ -523,7 +523,7 @@ func TestGroupDispatcherAnything(t *testing.T) {
 			var invs []*Invocation
 			for j := range rapid.IntRange(1, 30).Draw(rt, "batch") {
 				inv := groupItem(i*100 + j)
-				inv.Attempt = rapid.SampledFrom([]int{1, 1, 1, 2}).Draw(rt, "attempt")
+				inv.Alone = rapid.IntRange(0, 3).Draw(rt, "alone") == 0
 				invs = append(invs, inv)
 			}
 			r.submit(invs...)

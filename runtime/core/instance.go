@@ -37,13 +37,15 @@ type instance struct {
 
 	first [1]slot // the memory of slots while there is one
 
-	behind []*Message          // what follows disk, in memory; empty unless disk holds messages
-	drops  []uint64            // operator requests to drop the head message
-	spent  Millis              // of the call budget, by tries of the head message alone
-	asks   int                 // incomplete answers in a row
-	tokens map[string]TimerKey // cancellation tokens known to be set
-	older  *instance
-	newer  *instance
+	behind []*Message // what follows disk, in memory; empty unless disk holds messages
+	drops  []uint64   // operator requests to drop the head message
+	spent  Millis     // of the call budget, by tries of the head message alone
+	asks   int32      // incomplete answers in a row
+	// suspects are the messages at the head of the mailbox that were in a try without an answer of its own, and have not gone through since.
+	suspects int32
+	tokens   map[string]TimerKey // cancellation tokens known to be set
+	older    *instance
+	newer    *instance
 }
 
 type loadState uint8

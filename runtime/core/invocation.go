@@ -36,6 +36,8 @@ type Invocation struct {
 	Attempt  int          // from 1, of the first message
 	// Budget is how long this try may take at most, in milliseconds; zero means the endpoint's own limit.
 	Budget Millis
+	// Alone means that an earlier try of these messages ended without an answer of its own: in a group, the next one might take others with it.
+	Alone bool
 
 	inst  *instance   // of the worker that made it
 	specs []StateSpec // known of the type when it was made; nobody changes them
@@ -84,6 +86,7 @@ type Outcome struct {
 	Reason     string    // what went wrong, for an operator; empty if OutcomeOK
 	RetryAfter Millis    // what the server asked for; zero if it did not
 	Final      bool      // of OutcomeFailed: another try of the same messages would fail as well
+	Answered   bool      // of OutcomeFailed: an answer says so of this very try, so that the next one may travel with others
 	Took       Millis    // of the call budget: the time of the try itself, without waiting for the endpoint
 }
 

@@ -220,6 +220,7 @@ func (w *Worker) consume(in *instance, n int) {
 		in.mail = in.mail[n:]
 	}
 	in.taken = 0
+	in.suspects = max(in.suspects-int32(n), 0) //nolint:gosec // far fewer
 	w.track(in)
 }
 

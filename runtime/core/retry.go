@@ -15,6 +15,9 @@ func (w *Worker) onFailed(in *instance, inv *Invocation, o *Outcome) {
 	t.stats.Failures++
 	n := in.taken
 	in.taken, in.asks = 0, 0
+	if !o.Answered {
+		in.suspects = max(in.suspects, int32(n)) //nolint:gosec // far fewer
+	}
 	w.track(in)
 	if len(in.drops) > 0 {
 		w.dropHead(in) // an operator wanted it while it was under way

@@ -97,6 +97,7 @@ func (w *Worker) invoke(in *instance) {
 	n := w.batch(in, ep)
 	inv.Messages = append(mem.messages[:0], in.mail[:n]...)
 	inv.Attempt, inv.Budget = 1, ep.Call
+	inv.Alone = in.suspects > 0
 	if in.fail != nil {
 		inv.Attempt = in.fail.Attempts + 1
 		inv.Budget = max(1, ep.Call-in.spent)
@@ -200,7 +201,7 @@ func (w *Worker) onResponse(in *instance, inv *Invocation, resp *Response, took 
 	}
 	switch {
 	case err != nil:
-		w.onFailed(in, inv, &Outcome{Class: OutcomeFailed, Reason: err.Error(), Took: took})
+		w.onFailed(in, inv, &Outcome{Class: OutcomeFailed, Reason: err.Error(), Took: took, Answered: true})
 	case resp.Incomplete:
 		in.taken = 0
 		w.track(in)

@@ -113,6 +113,9 @@ func describeInvocation(e *Invocation) string {
 	if e.Attempt > 1 {
 		text += fmt.Sprintf(" attempt=%d budget=%d", e.Attempt, e.Budget)
 	}
+	if e.Alone {
+		text += " alone"
+	}
 	return text + describeTrace(e.Trace())
 }
 

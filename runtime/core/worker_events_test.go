@@ -57,6 +57,7 @@ func (s *workerScript) resultEvent(c command) Event {
 		return s.result(c, Outcome{
 			Class: OutcomeFailed, Reason: c.text("why", "broken"),
 			Took: Millis(c.number("took", 0)), RetryAfter: Millis(c.number("after", 0)), Final: c.text("final", "") == "yes",
+			Answered: c.text("answered", "") == "yes",
 		})
 	case "again":
 		return Results{[]Result{s.last[scriptAddress(c.word(0))]}}

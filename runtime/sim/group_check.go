@@ -10,6 +10,7 @@ import "github.com/stateway/stateway/runtime/core"
 //  4. Groups have the size that was asked for, and are as many; what a group lost is sought in halves, what an answer lacked alone.
 //  5. Fresh items go in order.
 //  6. What is to be tried later is not tried before.
+//  7. What failed without an answer of its own travels alone when it is tried again; what was answered need not.
 type groupCheck struct {
 	e         *grouped
 	now       core.Millis
@@ -21,6 +22,7 @@ type groupCheck struct {
 	submitted uint64
 	fresh     uint64 // the last fresh item that was sent
 	forgotten core.Generation
+	alone     map[*core.Message]bool // first messages of tries that failed without an answer of their own; never ranged over
 }
 
 // item is an invocation in a dispatcher's care.
@@ -33,6 +35,7 @@ type item struct {
 	half     int            // what atMost becomes unless the whole endpoint is to blame
 	response *core.Response // of its answer
 	failed   bool           // by itself
+	spoken   bool           // an answer said so
 	troubles int
 	asked    core.Millis // not to be sent before
 }
@@ -50,6 +53,9 @@ func (c *groupCheck) before(ev *core.GroupEvent) {
 	case core.GroupSubmit:
 		c.submitted++
 		c.items[ev.Invocation] = &item{n: c.submitted}
+		if inv := ev.Invocation; c.alone[inv.Messages[0]] && !inv.Alone {
+			c.fail(inv, "is tried again in company, and failed without an answer of its own")
+		}
 	case core.GroupForget:
 		c.forgotten = max(c.forgotten, ev.Generation)
 	case core.GroupDone:
@@ -74,6 +80,7 @@ func (c *groupCheck) done(g *core.Group, o *core.GroupOutcome) {
 		if answered {
 			answer = o.Items[i]
 		}
+		it.spoken = answered && answer.Class == core.OutcomeFailed
 		switch {
 		case o.Class == core.GroupTrouble || answer.Class == core.OutcomeTrouble:
 			it.troubles++
@@ -157,9 +164,11 @@ func (c *groupCheck) sent(g *core.Group) {
 			c.fail(inv, "travels with %d, at most %d", len(g.Items), it.atMost)
 		case most > 0 && len(g.Items) > most:
 			c.fail(inv, "travels with %d in a group of at most %d", len(g.Items), most)
-		case it.sent == 0 && inv.Attempt == 1 && c.together > 0 && len(g.Items) > c.together:
+		case it.sent == 0 && !inv.Alone && c.together > 0 && len(g.Items) > c.together:
 			c.fail(inv, "travels with %d, and the server has announced %d", len(g.Items), c.together)
-		case it.sent == 0 && inv.Attempt == 1 && it.n <= c.fresh:
+		case inv.Alone && len(g.Items) > 1:
+			c.fail(inv, "travels with %d, and should alone", len(g.Items))
+		case it.sent == 0 && !inv.Alone && it.n <= c.fresh:
 			c.fail(inv, "is sent after one that came later")
 		}
 		for _, other := range g.Items[:i] {
@@ -167,7 +176,7 @@ func (c *groupCheck) sent(g *core.Group) {
 				c.fail(inv, "is in a group with try %s", other.Try)
 			}
 		}
-		if it.sent == 0 && inv.Attempt == 1 {
+		if it.sent == 0 && !inv.Alone {
 			c.fresh = it.n
 		}
 		it.group, it.sent, it.failed = g, c.now, false
@@ -195,10 +204,18 @@ func (c *groupCheck) delivered(inv *core.Invocation, o *core.Outcome) {
 		c.fail(inv, "is delivered as trouble: %s", o.Reason)
 	case o.Class == core.OutcomeFailed && !it.failed && it.troubles < strikes && !large:
 		c.fail(inv, "is delivered as failed, and did not fail: %s", o.Reason)
+	case o.Class == core.OutcomeFailed && o.Answered != (it.spoken || large):
+		c.fail(inv, "is delivered as failed, answered %t", o.Answered)
 	case o.Took < 0 || (!large && o.Took > max(0, c.now-it.sent-it.waited)):
 		c.fail(inv, "took %d ms of its budget, sent %d ms ago, which waited %d ms", o.Took, c.now-it.sent, it.waited)
 	}
 	failed := o.Class == core.OutcomeFailed
+	if failed && !o.Answered {
+		if c.alone == nil {
+			c.alone = map[*core.Message]bool{}
+		}
+		c.alone[inv.Messages[0]] = true
+	}
 	c.e.s.countIf(failed && large, ItemTooLarge)
 	c.e.s.countIf(failed && !it.failed && !large, ItemStruckOut)
 	if !failed {
