@@ -74,6 +74,13 @@ func (p Payload) AppendTypedValue(dst []byte) ([]byte, error) {
 
 // ParseTypedValue reads a TypedValue message as a Message, which shares raw's memory.
 func ParseTypedValue(raw []byte) (Message, error) {
+	if m, ok := parseShort(raw); ok {
+		return m, nil
+	}
+	return parseTypedValue(raw)
+}
+
+func parseTypedValue(raw []byte) (Message, error) {
 	var m Message
 	f := fields{rest: raw}
 	for f.next() {
@@ -93,6 +100,28 @@ func ParseTypedValue(raw []byte) (Message, error) {
 		return Message{}, fmt.Errorf("read typed value: typename: %w", errNotUTF8)
 	}
 	return m, nil
+}
+
+// parseShort reads a present value in the form in which all SDKs write it, with lengths of one byte: nearly all are. It says no to everything
+// else, be it valid or not.
+func parseShort(raw []byte) (m Message, ok bool) {
+	const typename, present, value = 1<<3 | byte(protowire.BytesType), 2<<3 | byte(protowire.VarintType), 3<<3 | byte(protowire.BytesType)
+	if len(raw) < 4 || raw[0] != typename || raw[1] >= 0x80 || len(raw) < int(raw[1])+4 {
+		return m, false
+	}
+	name, rest := raw[2:2+raw[1]], raw[2+raw[1]:]
+	if rest[0] != present || rest[1] != 1 || !utf8.Valid(name) {
+		return m, false
+	}
+	m = Message{typename: name, present: true}
+	if rest = rest[2:]; len(rest) == 0 {
+		return m, true
+	}
+	if len(rest) < 2 || rest[0] != value || rest[1] >= 0x80 || int(rest[1]) != len(rest)-2 {
+		return m, false
+	}
+	m.value = rest[2:]
+	return m, true
 }
 
 func appendTypedValue(dst []byte, typename string, value []byte) []byte {

@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/stateway/stateway/faas/handover"
 	"github.com/stateway/stateway/runtime/core"
 )
 
@@ -21,10 +20,10 @@ const (
 // Pool runs functions. Make it with New.
 type Pool struct {
 	cfg    Config
-	out    *handover.Queue
+	done   func([]core.Result)
 	ctx    context.Context //nolint:containedctx // ends all tries at Close
 	cancel context.CancelFunc
-	tasks  sync.WaitGroup // runners
+	tasks  sync.WaitGroup // runners, and who looks at them
 
 	mu      sync.Mutex // may be held while a runner's mu is taken, not the other way round
 	queue   []*core.Invocation
@@ -35,8 +34,7 @@ type Pool struct {
 	closed  bool
 }
 
-// New makes a Pool. done gets the results, many at a time, from one goroutine at a time, valid only during the call; it
-// must not block.
+// New makes a Pool. done gets the results, many at a time, valid only during the call; it is called by many goroutines and must not block.
 func New(cfg Config, done func([]core.Result)) (*Pool, error) {
 	if cfg.Function == nil {
 		return nil, errors.New("embedded endpoint: no Function")
@@ -50,7 +48,7 @@ func New(cfg Config, done func([]core.Result)) (*Pool, error) {
 	if cfg.MaxRunning <= 0 {
 		cfg.MaxRunning = 1024
 	}
-	p := &Pool{cfg: cfg, out: handover.New(done)}
+	p := &Pool{cfg: cfg, done: done}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	return p, nil
 }
@@ -134,14 +132,21 @@ func (p *Pool) lookAtRunners() {
 		}
 	}
 	p.startLocked()
+	p.tasks.Add(1)
+	defer p.tasks.Done()
 	p.mu.Unlock()
-	p.out.Put(results...)
+	p.deliver(results)
+}
+
+func (p *Pool) deliver(results []core.Result) {
+	if len(results) > 0 && p.ctx.Err() == nil {
+		p.done(results)
+	}
 }
 
 // Close lets no further function start, ends the context of those that run and waits until they have returned.
 // Invocations without a result get none.
 func (p *Pool) Close() {
-	p.out.Close()
 	p.mu.Lock()
 	p.closed = true
 	p.queue, p.head = nil, 0

@@ -109,7 +109,7 @@ func (r *runner) flush() {
 	results := r.results
 	r.results = r.spare[:0]
 	r.mu.Unlock()
-	r.pool.out.Put(results...)
+	r.pool.deliver(results)
 	clear(results)
 	r.spare = results
 }

@@ -1,5 +1,10 @@
 package wire
 
+import (
+	"unicode/utf8"
+	"unsafe"
+)
+
 // TypedValue is a value with the name of its type. HasValue tells an empty value from none.
 type TypedValue struct {
 	Typename string
@@ -38,9 +43,33 @@ func AppendTypedValue(b []byte, typename string, value []byte) []byte {
 
 // ParseTypedValue reads an encoded TypedValue; the result aliases b. Its error wraps ErrMalformed.
 func ParseTypedValue(b []byte) (TypedValue, error) {
+	if v, ok := parseShort(b); ok {
+		return v, nil
+	}
 	var v TypedValue
 	err := v.merge(b)
 	return v, err
+}
+
+// parseShort reads a present value in the form in which all encoders write it, with lengths of one byte: nearly all are. It says no to everything else,
+// be it valid or not.
+func parseShort(b []byte) (v TypedValue, ok bool) {
+	if len(b) < 4 || b[0] != 1<<3|wireBytes || b[1] >= 0x80 || len(b) < int(b[1])+4 {
+		return v, false
+	}
+	name, rest := b[2:2+b[1]], b[2+b[1]:]
+	if rest[0] != 2<<3|wireVarint || rest[1] != 1 || !utf8.Valid(name) {
+		return v, false
+	}
+	v.Typename, v.HasValue = unsafe.String(unsafe.SliceData(name), len(name)), true //nolint:gosec // the input does not change, says the package
+	if rest = rest[2:]; len(rest) == 0 {
+		return v, true
+	}
+	if len(rest) < 2 || rest[0] != 3<<3|wireBytes || rest[1] >= 0x80 || int(rest[1]) != len(rest)-2 {
+		return v, false
+	}
+	v.Value = rest[2:len(rest):len(rest)]
+	return v, true
 }
 
 // merge reads one occurrence of an embedded TypedValue into v.

@@ -214,6 +214,23 @@ func TestToFunctionIsWrittenAsGenerated(t *testing.T) {
 func FuzzTypedValue(f *testing.F) {
 	f.Add(marshal(f, typed("a/b", "v")))
 	f.Add([]byte{0x10, 0x00})
+	whole := marshal(f, typed("a/b", "v"))
+	for n := range whole {
+		f.Add(whole[:n])
+	}
+	for _, more := range [][]byte{{0x1a, 0}, {0x20, 1}, {0x12, 0}, whole} {
+		f.Add(append(bytes.Clone(whole), more...))
+	}
+	for _, n := range []int{127, 128} {
+		f.Add(marshal(f, typed(strings.Repeat("a", n), "v")))
+		f.Add(marshal(f, typed("a/b", strings.Repeat("v", n))))
+	}
+	for _, form := range []string{
+		"\x0a\x01a\x10\x02\x1a\x01v", "\x0a\x01a\x10\x00\x1a\x01v", "\x0a\x01a\x10\x81\x00\x1a\x01v", "\x0a\x01a\x10\x01\x1a\x00", "\x0a\x01\xff\x10\x01",
+		"\x0a\x81\x00a\x10\x01\x1a\x01v", "\x0a\x01a\x10\x01\x1a\x81\x00v", "\x1a\x01v\x10\x01\x0a\x01a", "\x0a\x01a\x1a\x01v",
+	} {
+		f.Add([]byte(form))
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var want reqreply.TypedValue
 		wantErr := proto.Unmarshal(b, &want)

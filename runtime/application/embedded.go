@@ -59,6 +59,7 @@ type sdkFunction struct {
 type scratch struct {
 	batch   stateway.Batch
 	effects stateway.Effects
+	rooms   []roomy // for the next responses
 }
 
 // Invoke implements embedded.Function.
@@ -104,10 +105,22 @@ type roomy struct {
 	mutations [1]core.Mutation
 }
 
+// responsesAtOnce is for how many responses memory is got at a time. They are short-lived.
+const responsesAtOnce = 15
+
+func (s *scratch) room() *roomy {
+	if len(s.rooms) == 0 {
+		s.rooms = make([]roomy, responsesAtOnce)
+	}
+	room := &s.rooms[0]
+	s.rooms = s.rooms[1:]
+	return room
+}
+
 // response copies the effects, all values into one piece of memory, for the scratch is used again.
 func (s *scratch) response() (*core.Response, error) {
 	e := &s.effects
-	room := &roomy{}
+	room := s.room()
 	resp := &room.Response
 	resp.Incomplete = len(e.Missing) > 0
 	for i := range e.Missing {

@@ -37,9 +37,9 @@ type Dispatcher struct {
 	draws      uint64     // random numbers drawn
 
 	fresh   invocationQueue
-	flying  map[*Invocation]flight // never ranged over
-	waiting struckHeap             // struck by trouble, by the time at which they are due
-	order   uint64                 // number of the last one struck
+	flying  flights
+	waiting struckHeap // struck by trouble, by the time at which they are due
+	order   uint64     // number of the last one struck
 
 	limit     limiter
 	progress  Millis // time of the last send or answer, or of the limit's last rise
@@ -90,7 +90,7 @@ func NewDispatcher(cfg DispatcherConfig) *Dispatcher {
 	}
 	cfg.Retry.Jitter = min(max(cfg.Retry.Jitter, 0), 1)
 	cfg.Retry = cfg.Retry.WithDefaults()
-	d := &Dispatcher{cfg: cfg, flying: make(map[*Invocation]flight), limit: newLimiter(cfg.PoolSize)}
+	d := &Dispatcher{cfg: cfg, limit: newLimiter(cfg.PoolSize)}
 	d.window = d.wantedWindow()
 	return d
 }
@@ -108,7 +108,7 @@ func (d *Dispatcher) Limit() int { return d.limit.current }
 func (d *Dispatcher) Resting() bool { return d.state != open }
 
 // Flying is the number of tries under way, and Queued that of the invocations that wait for one, for metrics.
-func (d *Dispatcher) Flying() int { return len(d.flying) }
+func (d *Dispatcher) Flying() int { return d.flying.len() }
 
 // Queued is the number of invocations that wait to be sent.
 func (d *Dispatcher) Queued() int { return d.fresh.len() + len(d.waiting) }
@@ -144,11 +144,10 @@ func (d *Dispatcher) onForget(g Generation) {
 }
 
 func (d *Dispatcher) onAnswered(ev *DispatchEvent, out []DispatchEffect) []DispatchEffect {
-	f, ok := d.flying[ev.Invocation]
+	f, ok := d.flying.remove(ev.Invocation)
 	if !ok {
 		return out
 	}
-	delete(d.flying, ev.Invocation)
 	d.progress = d.now
 	if f.probe {
 		d.probing--
@@ -189,7 +188,7 @@ func (d *Dispatcher) send(out []DispatchEffect) []DispatchEffect {
 				return out
 			}
 		case open:
-			if len(d.flying) >= d.limit.current {
+			if d.flying.len() >= d.limit.current {
 				d.limit.saturated = d.limit.saturated || d.fresh.len() > 0
 				return out
 			}
@@ -202,7 +201,7 @@ func (d *Dispatcher) send(out []DispatchEffect) []DispatchEffect {
 		if f.probe {
 			d.probing++
 		}
-		d.flying[inv] = f
+		d.flying.add(inv, f)
 		d.progress = d.now
 		out = append(out, DispatchEffect{Kind: DispatchSend, Invocation: inv})
 	}
@@ -228,7 +227,7 @@ func (d *Dispatcher) pick() (*Invocation, flight, bool) {
 
 // stalled reports whether every slot is taken while others wait.
 func (d *Dispatcher) stalled() bool {
-	return d.state == open && d.fresh.len() > 0 && len(d.flying) >= d.limit.current && d.limit.current < d.limit.max
+	return d.state == open && d.fresh.len() > 0 && d.flying.len() >= d.limit.current && d.limit.current < d.limit.max
 }
 
 // onStall raises the limit when all slots have hung for a while: they must not keep the others waiting until their

@@ -39,6 +39,7 @@ type Invocation struct {
 	// Alone means that an earlier try of these messages ended without an answer of its own: in a group, the next one might take others with it.
 	Alone bool
 
+	place int32       // of the Dispatcher that sends it: see flights
 	inst  *instance   // of the worker that made it
 	specs []StateSpec // known of the type when it was made; nobody changes them
 }

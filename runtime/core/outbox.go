@@ -31,10 +31,9 @@ func (sh *shard) outlet(id EgressID) *outlet {
 // emitRecord makes a record a row, and hands it to its egress: at once, or when its checkpoint has committed.
 func (w *Worker) emitRecord(sh *shard, id EgressID, typename string, arg Value, tr *trace.Context) *OutRecord {
 	e := &w.egresses[id]
-	r := &OutRecord{
-		Egress: id, Shard: sh.id, Key: OutboxKey{Epoch: w.epoch, Seq: sh.seq()},
-		Typename: typename, Arg: arg, Trace: tr, name: e.Name,
-	}
+	r := e.newRecord()
+	r.Egress, r.Shard, r.Key = id, sh.id, OutboxKey{Epoch: w.epoch, Seq: sh.seq()}
+	r.Typename, r.Arg, r.Trace, r.name = typename, arg, tr, e.Name
 	sh.put(&r.row, r, r.size())
 	w.outboxBytes += r.size()
 	e.unpublished++
@@ -46,6 +45,19 @@ func (w *Worker) emitRecord(sh *shard, id EgressID, typename string, arg Value, 
 	o := sh.outlet(id)
 	o.pending = append(o.pending, r)
 	w.wantCheckpoint(WantSoon)
+	return r
+}
+
+// recordsAtOnce is for how many records of an egress memory is got at a time; those that come one after the other are also done one after the
+// other, more or less.
+const recordsAtOnce = 14
+
+func (e *egressState) newRecord() *OutRecord {
+	if len(e.memory) == 0 {
+		e.memory = make([]OutRecord, recordsAtOnce)
+	}
+	r := &e.memory[0]
+	e.memory = e.memory[1:]
 	return r
 }
 
@@ -67,15 +79,17 @@ func (r *OutRecord) size() int64 { return int64(len(r.Arg) + len(r.name) + r.Tra
 // emissions gathers what one step emits, by egress.
 type emissions struct {
 	records [][]*OutRecord // by EgressID
+	before  []int          // as many were emitted the last time, by EgressID
 	order   []EgressID
 }
 
 func (e *emissions) add(id EgressID, r *OutRecord) {
 	for int(id) >= len(e.records) {
-		e.records = append(e.records, nil)
+		e.records, e.before = append(e.records, nil), append(e.before, 0)
 	}
 	if len(e.records[id]) == 0 {
 		e.order = append(e.order, id)
+		e.records[id] = make([]*OutRecord, 0, min(e.before[id], mostAtOnce)+1)
 	}
 	e.records[id] = append(e.records[id], r)
 }
@@ -85,6 +99,7 @@ func (w *Worker) flushEmissions() {
 	e := &w.emissions
 	for _, id := range e.order {
 		w.emit(Emit{Egress: id, Records: e.records[id]})
+		e.before[id] = len(e.records[id])
 		e.records[id] = nil
 	}
 	e.order = e.order[:0]

@@ -85,11 +85,23 @@ type invocationMemory struct {
 	messages [1]*Message
 }
 
+// invocationsAtOnce is for how many invocations memory is got at a time: few, since one that is long under way keeps the others' in use.
+const invocationsAtOnce = 15
+
+func (w *Worker) newInvocation() *invocationMemory {
+	if len(w.invocations) == 0 {
+		w.invocations = make([]invocationMemory, invocationsAtOnce)
+	}
+	mem := &w.invocations[0]
+	w.invocations = w.invocations[1:]
+	return mem
+}
+
 // invoke sends a batch of the waiting messages to the function.
 func (w *Worker) invoke(in *instance) {
 	t := in.typ
 	ep := &w.endpoints[t.endpoint]
-	mem := &invocationMemory{}
+	mem := w.newInvocation()
 	inv := &mem.inv
 	w.tries++
 	inv.Try = TryID{Generation: w.cfg.Generation, Nonce: w.cfg.Nonce, Worker: w.cfg.ID, N: w.tries}

@@ -57,6 +57,7 @@ type Worker struct {
 	relief       relief
 	credits      credits
 	emissions    emissions
+	invocations  []invocationMemory // for the next ones
 
 	unrestored     int  // shards whose stores do not answer reads yet
 	outletsReading int  // outlets whose stored records are still read
@@ -95,7 +96,8 @@ type endpointState struct {
 
 type egressState struct {
 	Egress
-	unpublished int // records handed to the driver and not done
+	unpublished int         // records handed to the driver and not done
+	memory      []OutRecord // for the next ones
 }
 
 // channel is one direction between this worker and another.
@@ -103,7 +105,11 @@ type channel struct {
 	sent     uint64
 	received uint64
 	pending  []*Message
+	before   int // messages of the last frame
 }
+
+// mostAtOnce is for how many messages or records memory is got in advance, as many as there were the last time.
+const mostAtOnce = 1024
 
 // acceptance is a request whose message was accepted while its effect is not out yet.
 type acceptance struct {
@@ -308,6 +314,7 @@ func (w *Worker) flushChannel(to WorkerID) {
 		From: w.cfg.ID, To: to, Generation: w.cfg.Generation,
 		Seq: c.sent, Epoch: w.epoch, Messages: c.pending,
 	})
+	c.before = len(c.pending)
 	c.pending = nil
 }
 
@@ -354,6 +361,9 @@ func (w *Worker) route(m *Message) {
 	id := w.cfg.Sharding.Of(m.hash)
 	if owner := w.cfg.Owners[id]; owner != w.cfg.ID {
 		c := &w.channels[owner]
+		if c.pending == nil {
+			c.pending = make([]*Message, 0, min(c.before, mostAtOnce)+1)
+		}
 		c.pending = append(c.pending, m)
 		return
 	}

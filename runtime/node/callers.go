@@ -32,7 +32,7 @@ func (g *generation) deliver(results []core.Result) {
 		if n == 0 {
 			continue
 		}
-		own := make([]core.Result, 0, n)
+		own := g.roomForResults(n)
 		for i := range results {
 			if int(results[i].Invocation.Try.Worker) == w {
 				own = append(own, results[i])
@@ -41,3 +41,25 @@ func (g *generation) deliver(results []core.Result) {
 		g.workers[w].inbox.put(core.Results{Results: own})
 	}
 }
+
+// roomForResults is memory for n results.
+func (g *generation) roomForResults(n int) []core.Result {
+	if room, _ := g.resultRooms.Get().(*[]core.Result); room != nil && cap(*room) >= n {
+		return (*room)[:0]
+	}
+	return make([]core.Result, 0, max(n, leastResultRoom))
+}
+
+// reuse takes the memory of results back that a worker has processed.
+func (g *generation) reuse(results []core.Result) {
+	if cap(results) > mostResultRoom {
+		return
+	}
+	clear(results)
+	g.resultRooms.Put(&results)
+}
+
+const (
+	leastResultRoom = 64   // results
+	mostResultRoom  = 4096 // results; more memory is given back
+)

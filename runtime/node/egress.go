@@ -115,6 +115,8 @@ type lane struct {
 	busy    bool              // somebody emits; guarded by mu
 	closed  bool              // guarded by mu
 	missed  bool              // while somebody emits: there may be room, or a record more; guarded by mu
+
+	offered []egress.Record // memory of whoever emits
 }
 
 func newEmitter(c egressCommon, out egress.Emitter) *emitter {
@@ -155,7 +157,11 @@ func (e *emitter) emit(l *workerLoop, ev core.Emit) {
 	if ln.worker == nil { // others read it without mu from then on
 		ln.worker = l
 	}
-	ln.waiting = append(ln.waiting, ev.Records...)
+	if len(ln.waiting) == 0 {
+		ln.waiting = ev.Records[:len(ev.Records):len(ev.Records)]
+	} else {
+		ln.waiting = append(ln.waiting, ev.Records...)
+	}
 	ln.left += len(ev.Records)
 	ln.total += len(ev.Records)
 	ln.mu.Unlock()
@@ -190,7 +196,7 @@ func (e *emitter) pump(ln *lane) {
 
 // offer hands records to the egress and returns how many it took.
 func (e *emitter) offer(ln *lane, batch []*core.OutRecord) int {
-	recs := make([]egress.Record, 0, len(batch))
+	recs := ln.offered[:0]
 	for _, r := range batch {
 		rec, err := e.record(r)
 		if err != nil {
@@ -199,9 +205,12 @@ func (e *emitter) offer(ln *lane, batch []*core.OutRecord) int {
 		}
 		recs = append(recs, rec)
 	}
-	return e.out.Emit(int(ln.worker.id), recs, func(from, to int, err error) {
+	taken := e.out.Emit(int(ln.worker.id), recs, func(from, to int, err error) {
 		e.done(ln, batch[from:to], err)
 	})
+	clear(recs)
+	ln.offered = recs
+	return taken
 }
 
 func (e *emitter) done(ln *lane, records []*core.OutRecord, err error) {

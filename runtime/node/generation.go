@@ -51,6 +51,8 @@ type generation struct {
 	cancel  context.CancelCauseFunc
 	ready   atomic.Bool
 	pending atomic.Int64 // shards that are not restored yet
+
+	resultRooms sync.Pool // of *[]core.Result: memory of processed results
 }
 
 // brokenError: a worker cannot go on.

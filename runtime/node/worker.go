@@ -97,6 +97,9 @@ func (l *workerLoop) step(ev core.Event, out []core.Effect) []core.Effect {
 		l.perform(e)
 		out[i] = nil
 	}
+	if ev, ok := ev.(core.Results); ok {
+		l.gen.reuse(ev.Results)
+	}
 	return out
 }
 
