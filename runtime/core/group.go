@@ -11,6 +11,7 @@ type Group struct {
 
 	flight
 	waited Millis // as GroupOutcome.Waited
+	again  int    // failures of items that had failed before which count as news of the endpoint
 	half   bool   // of a group that led to nothing, of which it is the same news
 	whole  bool   // it is tried as it is, or in halves, and takes no fresh items
 	due    Millis // when it is tried again, while it waits

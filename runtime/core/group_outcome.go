@@ -116,7 +116,7 @@ func (d *GroupDispatcher) itemAgain(g *Group, i int, o *Outcome, out []GroupEffe
 
 // onItemFailed delivers the failure of an item, unless everybody's fail.
 func (d *GroupDispatcher) onItemFailed(g *Group, i int, o *Outcome, out []GroupEffect) []GroupEffect {
-	d.noteFailure(g.Items[i].Target)
+	d.noteItemFailure(g, g.Items[i])
 	if d.trouble.broken {
 		one := d.group(g.Items[i:i+1:i+1], true)
 		one.flight = g.flight

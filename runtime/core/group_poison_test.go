@@ -5,6 +5,7 @@ import (
 	"math/bits"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -60,6 +61,48 @@ func TestGroupPoisonAnywhere(t *testing.T) {
 	}
 	for _, bad := range [][]int{{0, 999}, {0, 1}, {499, 500}, {0, 500, 999}, {0, 1, 2}, {0, 250, 500}} {
 		checkPoison(t, 1000, bad)
+	}
+}
+
+// What is answered as failed is tried again in groups that are under way anyway: bad items in a stream of good ones cost their own tries, and
+// not a group more.
+func TestGroupPoisonThatIsAnswered(t *testing.T) {
+	const items, batch, tries = 20_000, 100, 3
+	run := func(slots, every int) GroupStats {
+		r := &patientRig{groupRig: newGroupRig(t, GroupDispatcherConfig{StartAt: slots, Concurrency: slots}), tries: map[string]int{}}
+		r.serve = func(g *Group) (GroupOutcome, Millis) {
+			o := allWell(g)
+			for i, inv := range g.Items {
+				if n, _ := strconv.Atoi(inv.Target.ID); every > 0 && n < items/2 && n%every == 0 {
+					o.Items[i] = Outcome{Class: OutcomeFailed, Reason: "the function failed"}
+				}
+			}
+			return o, 5
+		}
+		for i := 0; i < items; i += batch {
+			var invs []*Invocation
+			for j := range batch {
+				invs = append(invs, groupItem(i+j))
+			}
+			r.submit(invs...)
+			r.runFor(1)
+		}
+		r.runFor(100)
+		if every > 0 && len(r.dead) != items/2/every {
+			t.Errorf("%d items are given up, want %d", len(r.dead), items/2/every)
+		}
+		return r.d.Stats()
+	}
+	for _, slots := range []int{1, 64} {
+		none := run(slots, 0)
+		for _, every := range []uint64{10_000, 100, 10} {
+			got := run(slots, int(every)) //nolint:gosec // small
+			// Where slots are free, what is tried again goes at once, as all that is submitted in the same millisecond.
+			more := map[int]uint64{1: 0, 64: 2 * items / batch}[slots]
+			if got.Items != none.Items+(tries-1)*items/2/every || got.Groups > none.Groups+more || got.Splits > 0 {
+				t.Errorf("%d slots, one bad item in %d: %+v, without: %+v", slots, every, got, none)
+			}
+		}
 	}
 }
 

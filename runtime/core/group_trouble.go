@@ -44,6 +44,18 @@ func (d *GroupDispatcher) noteGroupFailure(g *Group) {
 	}
 }
 
+// noteItemFailure counts the failure of an item. Of a group of many that had failed before, only a few count: that they fail again says little of
+// the endpoint.
+func (d *GroupDispatcher) noteItemFailure(g *Group, inv *Invocation) {
+	if inv.Attempt > 1 {
+		if g.again == groupWeight {
+			return
+		}
+		g.again++
+	}
+	d.noteFailure(inv.Target)
+}
+
 func (d *GroupDispatcher) noteFailure(a Address) {
 	t := &d.trouble
 	t.failed[t.failures%failStreak] = a
