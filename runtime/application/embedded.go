@@ -105,10 +105,16 @@ type roomy struct {
 	mutations [1]core.Mutation
 }
 
-// responsesAtOnce is for how many responses memory is got at a time. They are short-lived.
-const responsesAtOnce = 15
+// Responses are short-lived, so that memory is got for several at a time; not if they refer to much, which they would keep in use together.
+const (
+	responsesAtOnce = 15
+	roomyBytes      = 4 << 10
+)
 
-func (s *scratch) room() *roomy {
+func (s *scratch) room(bytes int) *roomy {
+	if bytes > roomyBytes {
+		return &roomy{}
+	}
 	if len(s.rooms) == 0 {
 		s.rooms = make([]roomy, responsesAtOnce)
 	}
@@ -120,7 +126,8 @@ func (s *scratch) room() *roomy {
 // response copies the effects, all values into one piece of memory, for the scratch is used again.
 func (s *scratch) response() (*core.Response, error) {
 	e := &s.effects
-	room := s.room()
+	bytes := s.valueBytes()
+	room := s.room(bytes)
 	resp := &room.Response
 	resp.Incomplete = len(e.Missing) > 0
 	for i := range e.Missing {
@@ -132,7 +139,7 @@ func (s *scratch) response() (*core.Response, error) {
 	if resp.Incomplete {
 		return resp, nil
 	}
-	values := valueArena(make([]byte, 0, s.valueBytes()))
+	values := valueArena(make([]byte, 0, bytes))
 	resp.Messages = make([]core.Outgoing, 0, len(e.Messages))
 	for i := range e.Messages {
 		m := &e.Messages[i]

@@ -40,7 +40,7 @@ func (w *Worker) apply(in *instance, inv *Invocation, resp *Response) {
 	}
 	for i := range resp.Egresses {
 		r := &resp.Egresses[i]
-		w.emitRecord(sh, w.egressIDs[r.Egress], r.Typename, r.Arg, tr)
+		w.emitRecord(sh, w.egressIDs[r.Egress], r.Arg, tr)
 	}
 	for i := range resp.Mutations {
 		w.mutate(in, &resp.Mutations[i])

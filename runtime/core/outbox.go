@@ -29,11 +29,11 @@ func (sh *shard) outlet(id EgressID) *outlet {
 }
 
 // emitRecord makes a record a row, and hands it to its egress: at once, or when its checkpoint has committed.
-func (w *Worker) emitRecord(sh *shard, id EgressID, typename string, arg Value, tr *trace.Context) *OutRecord {
+func (w *Worker) emitRecord(sh *shard, id EgressID, arg Value, tr *trace.Context) *OutRecord {
 	e := &w.egresses[id]
-	r := e.newRecord()
+	r := e.newRecord(len(arg))
 	r.Egress, r.Shard, r.Key = id, sh.id, OutboxKey{Epoch: w.epoch, Seq: sh.seq()}
-	r.Typename, r.Arg, r.Trace, r.name = typename, arg, tr, e.Name
+	r.Arg, r.Trace, r.name = arg, tr, e.Name
 	sh.put(&r.row, r, r.size())
 	w.outboxBytes += r.size()
 	e.unpublished++
@@ -48,17 +48,12 @@ func (w *Worker) emitRecord(sh *shard, id EgressID, typename string, arg Value, 
 	return r
 }
 
-// recordsAtOnce is for how many records of an egress memory is got at a time; those that come one after the other are also done one after the
-// other, more or less.
-const recordsAtOnce = 14
-
-func (e *egressState) newRecord() *OutRecord {
-	if len(e.memory) == 0 {
-		e.memory = make([]OutRecord, recordsAtOnce)
+// newRecord is memory for a record. Those of one egress are done in the order in which they were made, more or less.
+func (e *egressState) newRecord(bytes int) *OutRecord {
+	if bytes > pieceSize {
+		return &OutRecord{}
 	}
-	r := &e.memory[0]
-	e.memory = e.memory[1:]
-	return r
+	return &takeFrom(&e.memory, 1, atOnce)[0]
 }
 
 // emitFromIngress makes rows of the records that an ingress has for egresses. They belong to no Address, so that any shard will do;
@@ -70,7 +65,7 @@ func (w *Worker) emitFromIngress(r *Records) {
 	}
 	for i := range r.Egresses {
 		rec := &r.Egresses[i]
-		w.emitRecord(w.owned[0], w.egressIDs[rec.Egress], rec.Typename, rec.Arg, nil).origin = r.Partition
+		w.emitRecord(w.owned[0], w.egressIDs[rec.Egress], rec.Arg, nil).origin = r.Partition
 	}
 }
 

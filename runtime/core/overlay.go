@@ -224,12 +224,11 @@ func (h *heldRow) appendRow(b *rowBuffer) Row {
 
 // OutRecord is an egress record that is not yet published. The core keeps its row until EgressDone.
 type OutRecord struct {
-	Egress   EgressID
-	Shard    ShardID
-	Key      OutboxKey // Key.Epoch is the epoch, and so the checkpoint, that holds the record
-	Typename string    // of Arg; empty if read back from a row
-	Arg      Value
-	Trace    *trace.Context // of the invocation that made it; nil if it had none
+	Egress EgressID
+	Shard  ShardID
+	Key    OutboxKey // Key.Epoch is the epoch, and so the checkpoint, that holds the record
+	Arg    Value
+	Trace  *trace.Context // of the invocation that made it; nil if it had none
 
 	row    rowLink
 	name   string      // of the egress

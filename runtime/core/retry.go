@@ -141,13 +141,13 @@ func (w *Worker) sendLetter(sh *shard, to EgressID, m *Message, f *Failure) (let
 	whole := encodeValue(DeadLetterType, letter)
 	problem := w.refuses(to, whole)
 	if problem == nil {
-		w.emitRecord(sh, to, DeadLetterType, whole, m.Trace)
+		w.emitRecord(sh, to, whole, m.Trace)
 		return letter, "message sent to the dead letters"
 	}
 	w.stats.DeadLettersUnfit++
 	what := "sent to the dead letters without its argument"
 	if short := encodeValue(DeadLetterType, encodeDeadLetter(m, f, false)); w.refuses(to, short) == nil {
-		w.emitRecord(sh, to, DeadLetterType, short, m.Trace)
+		w.emitRecord(sh, to, short, m.Trace)
 	} else {
 		what = "not sent to the dead letters"
 	}

@@ -78,36 +78,17 @@ func (w *Worker) start(in *instance) bool {
 	return true
 }
 
-// invocationMemory is an invocation with room for the usual number of states and messages.
-type invocationMemory struct {
-	inv      Invocation
-	states   [2]NamedValue
-	messages [1]*Message
-}
-
-// invocationsAtOnce is for how many invocations memory is got at a time: few, since one that is long under way keeps the others' in use.
-const invocationsAtOnce = 15
-
-func (w *Worker) newInvocation() *invocationMemory {
-	if len(w.invocations) == 0 {
-		w.invocations = make([]invocationMemory, invocationsAtOnce)
-	}
-	mem := &w.invocations[0]
-	w.invocations = w.invocations[1:]
-	return mem
-}
-
 // invoke sends a batch of the waiting messages to the function.
 func (w *Worker) invoke(in *instance) {
 	t := in.typ
 	ep := &w.endpoints[t.endpoint]
-	mem := w.newInvocation()
-	inv := &mem.inv
+	n, bytes := w.batch(in, ep)
+	mem := w.memory.forBytes(bytes + in.bytes)
+	inv := mem.invocation(n)
 	w.tries++
 	inv.Try = TryID{Generation: w.cfg.Generation, Nonce: w.cfg.Nonce, Worker: w.cfg.ID, N: w.tries}
 	inv.Endpoint, inv.Target, inv.inst, inv.specs = t.endpoint, in.addr, in, t.specs
-	n := w.batch(in, ep)
-	inv.Messages = append(mem.messages[:0], in.mail[:n]...)
+	copy(inv.Messages, in.mail[:n])
 	inv.Attempt, inv.Budget = 1, ep.Call
 	inv.Alone = in.suspects > 0
 	if in.fail != nil {
@@ -117,7 +98,7 @@ func (w *Worker) invoke(in *instance) {
 	if !t.asked && t.asking == nil {
 		t.asking = inv
 	} else {
-		inv.States = w.states(in, mem.states[:0])
+		inv.States = w.states(in, mem.values(len(t.specs)))
 	}
 	in.taken, in.inflight, in.used = n, inv, true
 	in.retryAt = 0
@@ -128,8 +109,8 @@ func (w *Worker) invoke(in *instance) {
 	w.emit(inv)
 }
 
-// batch is how many of the waiting messages the next try takes.
-func (w *Worker) batch(in *instance, ep *endpointState) int {
+// batch is how many of the waiting messages the next try takes, and their size.
+func (w *Worker) batch(in *instance, ep *endpointState) (n int, bytes int64) {
 	limit := len(in.mail)
 	if ep.MaxBatch > 0 {
 		limit = min(limit, ep.MaxBatch)
@@ -137,32 +118,32 @@ func (w *Worker) batch(in *instance, ep *endpointState) int {
 	if in.limit > 0 {
 		limit = min(limit, in.limit)
 	}
-	bytes := int64(0)
 	for n, m := range in.mail[:limit] {
-		bytes += m.Size()
-		if n > 0 && (m.waiting || bytes > ep.MaxBytes) {
-			return n
+		more := bytes + m.Size()
+		if n > 0 && (m.waiting || more > ep.MaxBytes) {
+			return n, bytes
 		}
+		bytes = more
 	}
-	return limit
+	return limit, bytes
 }
 
 // states are the values of the states that the type is known to have, without those whose time is over.
-func (w *Worker) states(in *instance, out []NamedValue) []NamedValue {
+func (w *Worker) states(in *instance, states []NamedValue) []NamedValue {
 	specs := in.typ.specs
 	for i := range specs {
 		spec := &specs[i]
+		states[i].Name = spec.Name
 		s := in.slot(spec.Name)
 		if s == nil {
-			out = append(out, NamedValue{Name: spec.Name})
 			continue
 		}
 		if spec.Mode != ExpireNever && s.val != nil {
 			w.renew(in, s, spec)
 		}
-		out = append(out, NamedValue{Name: spec.Name, Value: s.val})
+		states[i].Value = s.val
 	}
-	return out
+	return states
 }
 
 // renew deletes a value whose time is over and notes the access of one that lives from access to access. A value

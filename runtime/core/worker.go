@@ -57,7 +57,7 @@ type Worker struct {
 	relief       relief
 	credits      credits
 	emissions    emissions
-	invocations  []invocationMemory // for the next ones
+	memory       invocationMemory
 
 	unrestored     int  // shards whose stores do not answer reads yet
 	outletsReading int  // outlets whose stored records are still read

@@ -1,0 +1,42 @@
+package core
+
+// What every message needs is got for several at a time, which is less work for the allocator and the garbage collector. One of them that stays in
+// use keeps the others in memory, with all that they refer to: so they are few, and small.
+const (
+	atOnce    = 15      // pieces: as many as fit into 4 KiB of the larger kinds
+	pieceSize = 4 << 10 // bytes that one may refer to and share its memory with others
+)
+
+// takeFrom takes n from memory that was got for several.
+func takeFrom[T any](memory *[]T, n, several int) []T {
+	if len(*memory) < n {
+		*memory = make([]T, max(n, several))
+	}
+	taken := (*memory)[:n:n]
+	*memory = (*memory)[n:]
+	return taken
+}
+
+// invocationMemory is what the next invocations are made of.
+type invocationMemory struct {
+	several     int
+	invocations []Invocation
+	states      []NamedValue
+	messages    []*Message
+}
+
+// forBytes is memory for an invocation that refers to so many bytes.
+func (m *invocationMemory) forBytes(n int64) *invocationMemory {
+	if m.several = atOnce; n > pieceSize {
+		return &invocationMemory{several: 1}
+	}
+	return m
+}
+
+func (m *invocationMemory) invocation(messages int) *Invocation {
+	inv := &takeFrom(&m.invocations, 1, m.several)[0]
+	inv.Messages = takeFrom(&m.messages, messages, m.several)
+	return inv
+}
+
+func (m *invocationMemory) values(n int) []NamedValue { return takeFrom(&m.states, n, m.several) }
