@@ -52,15 +52,16 @@ func (b *bench) measureTurns(ctx context.Context, n *harness.Node, functions *ha
 // compareTurns sets what every second turn, beginning with the second, is as a part of the mean of its neighbours. Of each turn there are a
 // sample of its beginning and one of its end.
 func (v values) compareTurns(samples [][2]sample) error {
+	const bothMicros = "CPUMicrosPerMessage" // of node and functions
 	turns := make([]values, len(samples))
 	for i := range turns {
 		var err error
 		if turns[i], err = compare(samples[i][0], samples[i][1]); err != nil {
 			return err
 		}
-		turns[i][poisonCost] = turns[i][nodeMicros] + turns[i][functionMicros]
+		turns[i][bothMicros] = turns[i][nodeMicros] + turns[i][functionMicros]
 	}
-	for name, of := range map[string]string{poisonRate: messagesPerSecond, poisonCost: poisonCost} {
+	for name, of := range map[string]string{poisonRate: messagesPerSecond, poisonCost: bothMicros} {
 		var logs []float64
 		for i := 1; i+1 < len(turns); i += 2 {
 			logs = append(logs, math.Log(2*turns[i][of]/(turns[i-1][of]+turns[i+1][of])))

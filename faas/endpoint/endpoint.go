@@ -8,8 +8,8 @@ package endpoint
 
 import "github.com/stateway/stateway/runtime/core"
 
-// Transport sends invocations and calls back with what became of them, once for each. Send never blocks and does not
-// keep the slice. Close waits for the transport's goroutines; no result comes after it.
+// Transport sends invocations and calls back with what became of them, once for each, from any goroutine, several at a time. Send never blocks
+// and does not keep the slice. Close waits for the transport's goroutines; no result comes after it.
 type Transport interface {
 	Send(invs []*core.Invocation)
 	Close()

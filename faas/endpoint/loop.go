@@ -234,6 +234,6 @@ func refuse(check func(*core.Invocation, *core.Response) error, inv *core.Invoca
 		return
 	}
 	if err := check(inv, o.Response); err != nil {
-		*o = core.Outcome{Class: core.OutcomeFailed, Reason: err.Error(), Took: o.Took}
+		*o = core.Outcome{Class: core.OutcomeFailed, Reason: err.Error(), Took: o.Took, Answered: true}
 	}
 }

@@ -156,7 +156,7 @@ func (c *Codec) outcome(a *group.Answer) core.Outcome {
 	case group.Result:
 		r, err := c.items.ParseAnswer(bytes.Clone(a.Data))
 		if err != nil {
-			return core.Outcome{Class: core.OutcomeFailed, Reason: err.Error()}
+			return core.Outcome{Class: core.OutcomeFailed, Reason: err.Error(), Answered: true}
 		}
 		return core.Outcome{Class: core.OutcomeOK, Response: r}
 	case group.Retry, group.RetryAfter:
@@ -165,10 +165,10 @@ func (c *Codec) outcome(a *group.Answer) core.Outcome {
 			RetryAfter: core.Millis(min(max(a.RetryAfterMillis, 0), maxRetryAfter)),
 		}
 	case group.Poison:
-		return core.Outcome{Class: core.OutcomeFailed, Reason: reason("the function failed", a.Message)}
+		return core.Outcome{Class: core.OutcomeFailed, Reason: reason("the function failed", a.Message), Answered: true}
 	case group.Invalid:
 	}
-	return core.Outcome{Class: core.OutcomeFailed, Reason: fmt.Sprintf("bad response: %v", a.Err)}
+	return core.Outcome{Class: core.OutcomeFailed, Reason: fmt.Sprintf("bad response: %v", a.Err), Answered: true}
 }
 
 func reason(what, message string) string {

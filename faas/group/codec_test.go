@@ -126,14 +126,14 @@ func TestAnswersAndTheirItems(t *testing.T) {
 			t.Errorf("an empty answer has no effects: %+v", items[0])
 		}
 		want := []core.Outcome{
-			{Class: core.OutcomeFailed, Reason: "the function failed: no"},
+			{Class: core.OutcomeFailed, Reason: "the function failed: no", Answered: true},
 			{Class: core.OutcomeTrouble, Reason: "the function asks to be tried again: ending"},
 			{Class: core.OutcomeTrouble, Reason: "the function asks to be tried again", RetryAfter: 24 * 60 * 60 * 1000},
 		}
 		if diff := cmp.Diff(want, items[1:4]); diff != "" {
 			t.Error(diff)
 		}
-		if items[4].Class != core.OutcomeFailed || !strings.Contains(items[4].Reason, "not a FromFunction") {
+		if items[4].Class != core.OutcomeFailed || !items[4].Answered || !strings.Contains(items[4].Reason, "not a FromFunction") {
 			t.Errorf("got %+v", items[4])
 		}
 		if items[5].Class != core.OutcomeOK || items[5].Response != nil {

@@ -1,7 +1,7 @@
 // Package handover passes results from many goroutines to one receiver, in batches.
 //
 // Always true: a result that was put is received once, in the order of the puts of one goroutine; the receiver is
-// called by one goroutine at a time and never with a lock held. Used by the endpoints under faas.
+// called by one goroutine at a time and never with a lock held. Used by faas/http.
 package handover
 
 import (

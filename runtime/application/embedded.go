@@ -109,6 +109,7 @@ type roomy struct {
 const (
 	responsesAtOnce = 15
 	roomyBytes      = 4 << 10
+	entryBytes      = 64 // of an entry beside its value, about
 )
 
 func (s *scratch) room(bytes int) *roomy {
@@ -127,7 +128,7 @@ func (s *scratch) room(bytes int) *roomy {
 func (s *scratch) response() (*core.Response, error) {
 	e := &s.effects
 	bytes := s.valueBytes()
-	room := s.room(bytes)
+	room := s.room(bytes + entryBytes*(len(e.Messages)+len(e.Delayed)+len(e.Egress)+len(e.Mutations)))
 	resp := &room.Response
 	resp.Incomplete = len(e.Missing) > 0
 	for i := range e.Missing {

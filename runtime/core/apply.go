@@ -55,7 +55,7 @@ func (w *Worker) apply(in *instance, inv *Invocation, resp *Response) {
 	w.endpoints[inv.Endpoint].answered++
 	w.stats.Consumed += uint64(len(inv.Messages))
 	w.succeeded(in)
-	w.consume(in, in.taken)
+	w.consume(in, int(in.taken))
 	w.offer(in)
 }
 

@@ -90,7 +90,7 @@ func (w *Worker) onBacklogRead(ev BacklogRead) {
 // stored reports whether the instance has waiting messages, all in the store only, and nothing else that keeps it in memory.
 func (in *instance) stored() bool {
 	return in.load == loaded && in.disk.from != 0 && len(in.mail)+len(in.behind) == 0 && in.inflight == nil && !in.fetching &&
-		in.drops == nil && in.fail == nil && in.held == nil && in.parked == nil && in.late <= Epoch(in.shard.applied)
+		!in.dropping && in.fail == nil && in.held == nil && in.parked == nil && in.suspects == 0 && in.late <= Epoch(in.shard.applied)
 }
 
 // forgetStored drops an instance whose messages wait in the store; a scan finds it again.

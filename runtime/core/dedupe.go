@@ -109,7 +109,7 @@ func (w *Worker) keepLate(in *instance, m *Message, e Epoch) {
 
 // dropRepeat takes a repeat out of the mailbox. Who waits for it is answered with the checkpoint that first holds the id.
 func (w *Worker) dropRepeat(in *instance, m *Message, first Epoch) {
-	in.mail = without(in.mail, in.taken, m)
+	in.mail = without(in.mail, int(in.taken), m)
 	in.behind = without(in.behind, 0, m)
 	in.leave(m)
 	w.track(in)

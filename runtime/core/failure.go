@@ -12,6 +12,8 @@ type Failure struct {
 	Last     Millis   // when it last failed
 	Attempts int      // tries of the message alone
 	Reasons  []string // the last few, oldest first
+
+	spent Millis // of the call budget, by tries of the message alone; not kept
 }
 
 const (

@@ -11,7 +11,8 @@ type Group struct {
 
 	flight
 	waited Millis // as GroupOutcome.Waited
-	again  int    // failures of items that had failed before which count as news of the endpoint
+	few    bool   // of those of its items that fail again only a few count: others succeeded just before
+	fails  int    // of those, counted
 	half   bool   // of a group that led to nothing, of which it is the same news
 	whole  bool   // it is tried as it is, or in halves, and takes no fresh items
 	due    Millis // when it is tried again, while it waits
@@ -47,7 +48,8 @@ type GroupOutcome struct {
 	// Stray is how many answers had to be dropped, since they answer no item or one that was answered.
 	Stray int
 	// Items are the outcomes of GroupAnswered, by the group's items. OutcomeOK without a response stands for an item that the answer
-	// lacks: it is tried again alone. OutcomeTrouble is an item that asks to be tried again.
+	// lacks: it is tried again alone. OutcomeTrouble is an item that asks to be tried again. OutcomeFailed is one that failed: if the answer says so,
+	// and not the lack of one to a request of its own, that is Answered.
 	Items []Outcome
 }
 

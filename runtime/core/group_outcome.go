@@ -39,6 +39,7 @@ func (d *GroupDispatcher) together(items int) {
 func (d *GroupDispatcher) onAnswer(g *Group, o *GroupOutcome, out []GroupEffect) []GroupEffect {
 	first, ok, putOff, after := g.tries == 0, o.successes(), 0, maxRetryAfter
 	d.pace.done(d.now, len(g.Items))
+	g.few = d.trouble.failures == 0
 	if ok > 0 {
 		d.onSuccess(ok)
 		d.limit.sampleOf(d.now, min(g.sent+g.waited, d.now), len(g.Items))
@@ -56,10 +57,8 @@ func (d *GroupDispatcher) onAnswer(g *Group, o *GroupOutcome, out []GroupEffect)
 			putOff, after = putOff+1, min(after, item.RetryAfter)
 			out = d.itemAgain(g, i, item, out)
 		case ok > 0: // others succeed: however many fail, that is theirs
-			item.Answered = true
 			out = d.deliver(g, i, item, out)
 		default:
-			item.Answered = true
 			out = d.onItemFailed(g, i, item, out)
 		}
 	}

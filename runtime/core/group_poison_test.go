@@ -74,7 +74,7 @@ func TestGroupPoisonThatIsAnswered(t *testing.T) {
 			o := allWell(g)
 			for i, inv := range g.Items {
 				if n, _ := strconv.Atoi(inv.Target.ID); every > 0 && n < items/2 && n%every == 0 {
-					o.Items[i] = Outcome{Class: OutcomeFailed, Reason: "the function failed"}
+					o.Items[i] = Outcome{Class: OutcomeFailed, Reason: "the function failed", Answered: true}
 				}
 			}
 			return o, 5
@@ -101,6 +101,53 @@ func TestGroupPoisonThatIsAnswered(t *testing.T) {
 			more := map[int]uint64{1: 0, 64: 2 * items / batch}[slots]
 			if got.Items != none.Items+(tries-1)*items/2/every || got.Groups > none.Groups+more || got.Splits > 0 {
 				t.Errorf("%d slots, one bad item in %d: %+v, without: %+v", slots, every, got, none)
+			}
+		}
+	}
+}
+
+// Items that failed while others succeeded are all that is left, and then the deployment breaks: next to none of them is given up, whatever the
+// order in which they come again.
+func TestGroupPoisonAndABrokenDeployment(t *testing.T) {
+	for _, n := range []int{30, 900} {
+		for _, shuffled := range []bool{false, true} {
+			r := newGroupRig(t, GroupDispatcherConfig{})
+			well := groupItem(n)
+			r.serve = func(g *Group) (GroupOutcome, Millis) {
+				o := allWell(g)
+				for i, inv := range g.Items {
+					if inv != well {
+						o.Items[i] = Outcome{Class: OutcomeFailed, Reason: "the deployment is broken", Answered: true}
+					}
+				}
+				return o, 5
+			}
+			bad := r.invs(n)
+			r.submit(append(bad, well)...)
+			r.run(100)
+			random := rand.New(rand.NewPCG(1, 2))
+			for try := 2; try <= 5; try++ {
+				var again []*Invocation
+				for _, inv := range bad {
+					if r.delivered[inv].Class == OutcomeFailed {
+						again = append(again, &Invocation{Target: inv.Target, Attempt: try, Messages: inv.Messages})
+					}
+				}
+				if bad = again; shuffled {
+					random.Shuffle(len(bad), func(i, j int) { bad[i], bad[j] = bad[j], bad[i] })
+				}
+				r.now += 1000
+				r.submit(bad...)
+				r.run(1000)
+			}
+			dead := 0
+			for _, inv := range bad {
+				if r.delivered[inv].Class == OutcomeFailed {
+					dead++
+				}
+			}
+			if dead >= failStreak || !r.d.Stats().Resting {
+				t.Errorf("%d items, shuffled %t: %d are given up, and the endpoint counts as in trouble: %t", n, shuffled, dead, r.d.Stats().Resting)
 			}
 		}
 	}

@@ -44,14 +44,14 @@ func (d *GroupDispatcher) noteGroupFailure(g *Group) {
 	}
 }
 
-// noteItemFailure counts the failure of an item. Of a group of many that had failed before, only a few count: that they fail again says little of
-// the endpoint.
+// noteItemFailure counts the failure of an item. What failed before is tried again at about the same time: that a group of it fails again, when
+// others succeeded just before, says little of the endpoint.
 func (d *GroupDispatcher) noteItemFailure(g *Group, inv *Invocation) {
-	if inv.Attempt > 1 {
-		if g.again == groupWeight {
+	if g.few && inv.Attempt > 1 {
+		if g.fails == groupWeight {
 			return
 		}
-		g.again++
+		g.fails++
 	}
 	d.noteFailure(inv.Target)
 }

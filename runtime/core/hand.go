@@ -27,6 +27,7 @@ func (h *hand) remove(in *instance) {
 	if h.at == in {
 		h.at = in.newer
 	}
+	in.older, in.newer = nil, nil // who keeps it in use must not keep those in use that go after it
 }
 
 const (

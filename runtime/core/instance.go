@@ -4,7 +4,8 @@ package core
 // the messages that wait, and the try in flight.
 //
 // The fields are in the order in which the way of a message touches them, 64 bytes of each stretch: most Addresses are not in the processor's
-// cache when their message comes, and every other line costs as much as all the work on it.
+// cache when their message comes, and every other line costs as much as all the work on it. Six lines are also a size that the allocator has, so
+// that each instance begins with a line.
 type instance struct {
 	// Set by the shard's instance method, then constant but for same: overlays' readers use them.
 	hash  uint64
@@ -14,38 +15,39 @@ type instance struct {
 	typ   *funcType
 
 	load     loadState
-	ready    bool // in its type's queue of ready ones
-	fetching bool // LoadMailbox is under way
-	used     bool // since the eviction hand passed
+	ready    bool   // in its type's queue of ready ones
+	fetching bool   // LoadMailbox is under way
+	used     bool   // since the eviction hand passed
+	dropping bool   // drops is not empty
+	asks     uint8  // incomplete answers in a row
+	limit    uint16 // cap of the next batch while a failing one is split; zero if none
 	inflight *Invocation
 	parked   *parked
 	held     *heldRow
 	retryAt  Millis     // when a failed invocation may be tried again
 	mail     []*Message // the head of the mailbox
 
-	taken     int      // of mail, by the try in flight
-	disk      diskTail // what follows it in the store only
+	taken     int32    // of mail, by the try in flight
+	suspects  int32    // of mail, those that were in a try without an answer of its own, and have not gone through since
+	disk      diskTail // what follows mail in the store only
 	waiting   waitLink // its place in the worker's list of instances with messages in memory
 	lastEpoch Epoch    // the last in which it wrote a row
 
-	place uint64 // in its type's queue of ready ones, counted since the beginning
-	slots []slot
-	late  Epoch // the last that deletes a repeat's row from between the waiting ones; see keepLate
-	bytes int64
-	fail  *Failure
-	limit int // cap of the next batch while a failing one is split; zero if none
+	place  uint64 // in its type's queue of ready ones, counted since the beginning
+	slots  []slot
+	late   Epoch // the last that deletes a repeat's row from between the waiting ones; see keepLate
+	bytes  int64
+	fail   *Failure
+	tokens map[string]TimerKey // cancellation tokens known to be set
 
 	first [1]slot // the memory of slots while there is one
 
+	// Here ends what every message touches.
+
 	behind []*Message // what follows disk, in memory; empty unless disk holds messages
 	drops  []uint64   // operator requests to drop the head message
-	spent  Millis     // of the call budget, by tries of the head message alone
-	asks   int32      // incomplete answers in a row
-	// suspects are the messages at the head of the mailbox that were in a try without an answer of its own, and have not gone through since.
-	suspects int32
-	tokens   map[string]TimerKey // cancellation tokens known to be set
-	older    *instance
-	newer    *instance
+	older  *instance
+	newer  *instance
 }
 
 type loadState uint8
@@ -148,7 +150,7 @@ func (in *instance) expire(s *slot) {
 // idle reports whether nothing keeps the instance in memory but its values.
 func (in *instance) idle() bool {
 	return in.load != loading && in.inflight == nil && len(in.mail) == 0 && in.disk.from == 0 &&
-		!in.fetching && in.drops == nil && in.fail == nil && in.held == nil && in.parked == nil
+		!in.fetching && !in.dropping && in.fail == nil && in.held == nil && in.parked == nil
 }
 
 // waitLink is an instance's place in the list of instances that have messages in memory.

@@ -36,7 +36,7 @@ type Invocation struct {
 	Attempt  int          // from 1, of the first message
 	// Budget is how long this try may take at most, in milliseconds; zero means the endpoint's own limit.
 	Budget Millis
-	// Alone means that an earlier try of these messages ended without an answer of its own: in a group, the next one might take others with it.
+	// Alone means that an earlier try of some of these messages ended without an answer of its own: in a group, the next one might take others with it.
 	Alone bool
 
 	place int32       // of the Dispatcher that sends it: see flights

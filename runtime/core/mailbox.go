@@ -38,11 +38,11 @@ func (in *instance) leave(m *Message) {
 }
 
 // waitingMessages is the number of messages in memory that no try has taken.
-func (in *instance) waitingMessages() int { return len(in.mail) - in.taken + len(in.behind) }
+func (in *instance) waitingMessages() int { return len(in.mail) - int(in.taken) + len(in.behind) }
 
 // track keeps the instance in the list of those with messages in memory, or takes it out.
 func (w *Worker) track(in *instance) {
-	has, listed := len(in.mail)+len(in.behind) > 0, w.waitlist.contains(in)
+	has, listed := len(in.mail) > 0 || in.disk.from != 0 && len(in.behind) > 0, w.waitlist.contains(in)
 	switch {
 	case has && !listed:
 		w.waitlist.push(in)
@@ -199,7 +199,7 @@ func (w *Worker) onMailboxLoaded(ev MailboxLoaded) {
 		in.behind = nil
 	}
 	w.track(in)
-	if len(in.drops) > 0 {
+	if in.dropping {
 		w.dropNow(in)
 	}
 	w.offer(in)
@@ -220,7 +220,7 @@ func (w *Worker) consume(in *instance, n int) {
 		in.mail = in.mail[n:]
 	}
 	in.taken = 0
-	in.suspects = max(in.suspects-int32(n), 0) //nolint:gosec // far fewer
+	in.suspects = max(in.suspects-int32(n), 0) //nolint:gosec // of messages in memory
 	w.track(in)
 }
 
@@ -273,8 +273,8 @@ func (w *Worker) spillBehind(in *instance, before Epoch) {
 
 // spillHead moves the first n waiting messages of mail out of memory; if part of mail stays, it is behind them.
 func (w *Worker) spillHead(in *instance, n int) {
-	head := in.mail[in.taken : in.taken+n]
-	rest := in.mail[in.taken+n:]
+	head := in.mail[in.taken:][:n]
+	rest := in.mail[in.taken:][n:]
 	if in.disk.from == 0 {
 		in.disk.through = head[n-1].seq
 		in.behind = append([]*Message(nil), rest...)

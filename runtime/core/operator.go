@@ -9,7 +9,7 @@ func (w *Worker) onResume(ev Resume) {
 	in, problem := w.stuck(ev.Address)
 	if in != nil {
 		w.unhold(in)
-		in.fail, in.spent, in.retryAt = nil, 0, 0
+		in.fail, in.retryAt = nil, 0
 		delete(w.troubled, in)
 		w.offer(in)
 	}
@@ -22,7 +22,7 @@ func (w *Worker) onDrop(ev Drop) {
 		w.emit(OperatorDone{Request: ev.Request, Problem: problem})
 		return
 	}
-	in.drops = append(in.drops, ev.Request)
+	in.drops, in.dropping = append(in.drops, ev.Request), true
 	w.dropNow(in)
 }
 
@@ -41,9 +41,8 @@ func (w *Worker) dropNow(in *instance) {
 // dropHead drops the head message for an operator, and lets the Address go on.
 func (w *Worker) dropHead(in *instance) {
 	request := in.drops[0]
-	in.drops = in.drops[1:]
-	if len(in.drops) == 0 {
-		in.drops = nil
+	if in.drops = in.drops[1:]; len(in.drops) == 0 {
+		in.drops, in.dropping = nil, false
 	}
 	w.unhold(in)
 	w.succeeded(in)
@@ -93,7 +92,7 @@ func (w *Worker) onInspect(ev Inspect) {
 func (in *instance) info() AddressInfo {
 	info := AddressInfo{
 		Address: in.addr, Status: in.status(), RetryAt: in.retryAt,
-		Waiting: in.waitingMessages() + in.taken + max(in.disk.count, 0), OnDisk: in.disk.count < 0,
+		Waiting: in.waitingMessages() + int(in.taken) + max(in.disk.count, 0), OnDisk: in.disk.count < 0,
 	}
 	if f := in.fail; f != nil {
 		info.Attempts, info.First, info.Last = f.Attempts, f.First, f.Last

@@ -1,10 +1,10 @@
 package core
 
 // What every message needs is got for several at a time, which is less work for the allocator and the garbage collector. One of them that stays in
-// use keeps the others in memory, with all that they refer to: so they are few, and small.
+// use keeps the others in memory, with all that they refer to: so they are few, and what refers to much has memory of its own.
 const (
-	atOnce    = 15      // pieces: as many as fit into 4 KiB of the larger kinds
-	pieceSize = 4 << 10 // bytes that one may refer to and share its memory with others
+	atOnce    = 15
+	pieceSize = 4 << 10 // bytes of values, as counted for budgets, up to which memory is shared; an answer that a value is a part of may be longer
 )
 
 // takeFrom takes n from memory that was got for several.
@@ -19,7 +19,7 @@ func takeFrom[T any](memory *[]T, n, several int) []T {
 
 // invocationMemory is what the next invocations are made of.
 type invocationMemory struct {
-	several     int
+	several     int // set by forBytes
 	invocations []Invocation
 	states      []NamedValue
 	messages    []*Message
@@ -27,9 +27,10 @@ type invocationMemory struct {
 
 // forBytes is memory for an invocation that refers to so many bytes.
 func (m *invocationMemory) forBytes(n int64) *invocationMemory {
-	if m.several = atOnce; n > pieceSize {
+	if n > pieceSize {
 		return &invocationMemory{several: 1}
 	}
+	m.several = atOnce
 	return m
 }
 

@@ -86,7 +86,7 @@ func (w *Worker) relieveInstance(in *instance, before Epoch) {
 		w.release(m)
 	}
 	if in.disk.from == 0 {
-		first := in.taken
+		first := int(in.taken)
 		for first < len(in.mail) && in.mail[first].Origin == 0 {
 			first++
 		}

@@ -1,5 +1,7 @@
 package core
 
+import "math"
+
 // onFailed takes a failed try: a batch is split until the bad message stands alone, that one is tried again until its budget
 // is used up, and then the endpoint's policy applies.
 func (w *Worker) onFailed(in *instance, inv *Invocation, o *Outcome) {
@@ -13,18 +15,18 @@ func (w *Worker) onFailed(in *instance, inv *Invocation, o *Outcome) {
 	}
 	in.fail.note(w.now, o.Reason)
 	t.stats.Failures++
-	n := in.taken
-	in.taken, in.asks = 0, 0
+	n := int(in.taken)
 	if !o.Answered {
-		in.suspects = max(in.suspects, int32(n)) //nolint:gosec // far fewer
+		in.suspects = max(in.suspects, in.taken)
 	}
+	in.taken, in.asks = 0, 0
 	w.track(in)
-	if len(in.drops) > 0 {
+	if in.dropping {
 		w.dropHead(in) // an operator wanted it while it was under way
 		return
 	}
 	if n > 1 {
-		in.limit = (n + 1) / 2
+		in.limit = uint16(min((n+1)/2, math.MaxUint16)) //nolint:gosec // bounded
 		pause := ep.Retry.Pause(1, inv.Try.N)
 		if o.Final {
 			pause = 0
@@ -35,8 +37,8 @@ func (w *Worker) onFailed(in *instance, inv *Invocation, o *Outcome) {
 	in.limit = 1
 	in.fail.Attempts++
 	pause := max(ep.Retry.Pause(in.fail.Attempts, inv.Try.N), min(o.RetryAfter, ep.Retry.Max))
-	in.spent += o.Took + pause
-	if o.Final || in.spent >= ep.Call || (ep.Retry.MaxAttempts > 0 && in.fail.Attempts >= ep.Retry.MaxAttempts) {
+	in.fail.spent += o.Took + pause
+	if o.Final || in.fail.spent >= ep.Call || (ep.Retry.MaxAttempts > 0 && in.fail.Attempts >= ep.Retry.MaxAttempts) {
 		w.giveUp(in, ep)
 		return
 	}
@@ -67,18 +69,21 @@ func (w *Worker) retryDue() {
 // succeeded forgets the failures of the messages that were just accepted, and lets batches grow again.
 func (w *Worker) succeeded(in *instance) {
 	in.asks = 0
-	for _, request := range in.drops {
-		w.emit(OperatorDone{Request: request, Problem: "the message of " + in.addr.String() + " went through meanwhile"})
+	if in.dropping {
+		for _, request := range in.drops {
+			w.emit(OperatorDone{Request: request, Problem: "the message of " + in.addr.String() + " went through meanwhile"})
+		}
+		in.drops, in.dropping = nil, false
 	}
-	in.drops = nil
 	if in.fail == nil && in.limit == 0 {
 		return
 	}
-	in.fail, in.spent = nil, 0
+	in.fail = nil
 	delete(w.troubled, in)
-	if in.limit *= 2; in.limit > 1000 {
+	if in.limit > 500 {
 		in.limit = 0
 	}
+	in.limit *= 2
 }
 
 // giveUp holds the Address, or moves the head message to the dead letters.

@@ -15,7 +15,7 @@ func (in *instance) startable(now Millis) bool {
 	if in.load != loaded || in.inflight != nil || in.parked != nil || in.fetching || in.typ.endpoint < 0 {
 		return false
 	}
-	if (in.held != nil || in.retryAt > now) && len(in.drops) == 0 {
+	if (in.held != nil || in.retryAt > now) && !in.dropping {
 		return false
 	}
 	if len(in.mail) > 0 {
@@ -70,7 +70,7 @@ func (w *Worker) start(in *instance) bool {
 		return false
 	case len(in.mail) == 0:
 		w.fetch(in)
-	case len(in.drops) > 0:
+	case in.dropping:
 		w.dropHead(in)
 	default:
 		w.invoke(in)
@@ -93,14 +93,14 @@ func (w *Worker) invoke(in *instance) {
 	inv.Alone = in.suspects > 0
 	if in.fail != nil {
 		inv.Attempt = in.fail.Attempts + 1
-		inv.Budget = max(1, ep.Call-in.spent)
+		inv.Budget = max(1, ep.Call-in.fail.spent)
 	}
 	if !t.asked && t.asking == nil {
 		t.asking = inv
 	} else {
 		inv.States = w.states(in, mem.values(len(t.specs)))
 	}
-	in.taken, in.inflight, in.used = n, inv, true
+	in.taken, in.inflight, in.used = int32(n), inv, true //nolint:gosec // of messages in memory
 	in.retryAt = 0
 	ep.inflight++
 	ep.called = w.epoch
@@ -116,7 +116,7 @@ func (w *Worker) batch(in *instance, ep *endpointState) (n int, bytes int64) {
 		limit = min(limit, ep.MaxBatch)
 	}
 	if in.limit > 0 {
-		limit = min(limit, in.limit)
+		limit = min(limit, int(in.limit))
 	}
 	for n, m := range in.mail[:limit] {
 		more := bytes + m.Size()

@@ -75,7 +75,7 @@ func (in *instance) setToken(token string, key TimerKey) {
 func (w *Worker) applyChecked(in *instance, inv *Invocation, resp *Response, took Millis) {
 	if token := in.reused(resp); token != "" {
 		w.onFailed(in, inv, &Outcome{
-			Class: OutcomeFailed, Took: took,
+			Class: OutcomeFailed, Took: took, Answered: true,
 			Reason: "delayed message with cancellation token " + token + ", which a waiting delayed message has",
 		})
 		return

@@ -107,7 +107,7 @@ func (w *Worker) warmResults(results []Result) {
 	for _, in := range found[:n] {
 		sum += in.warmRow() + in.warmHead()
 		if p := in.waiting.prev; p != nil {
-			sum += p.taken
+			sum += int(p.taken)
 		}
 	}
 	for _, in := range found[:n] {
@@ -118,7 +118,7 @@ func (w *Worker) warmResults(results []Result) {
 
 // warm reads each part of the instance itself.
 func (in *instance) warm() int {
-	return int(in.hash) + int(in.load) + in.taken + len(in.slots) + len(in.first[0].name) + len(in.behind) //nolint:gosec // any bits will do
+	return int(in.hash) + int(in.load) + int(in.taken) + len(in.slots) + len(in.first[0].name) //nolint:gosec // any bits will do
 }
 
 // warmHead reads the first waiting message, or where it will be noted.

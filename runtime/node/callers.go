@@ -60,6 +60,6 @@ func (g *generation) reuse(results []core.Result) {
 }
 
 const (
-	leastResultRoom = 64   // results
+	leastResultRoom = 16   // results
 	mostResultRoom  = 4096 // results; more memory is given back
 )

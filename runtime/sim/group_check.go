@@ -80,7 +80,7 @@ func (c *groupCheck) done(g *core.Group, o *core.GroupOutcome) {
 		if answered {
 			answer = o.Items[i]
 		}
-		it.spoken = answered && answer.Class == core.OutcomeFailed
+		it.spoken = answered && answer.Class == core.OutcomeFailed && answer.Answered
 		switch {
 		case o.Class == core.GroupTrouble || answer.Class == core.OutcomeTrouble:
 			it.troubles++

@@ -164,6 +164,9 @@ func (e *grouped) run(g *core.Group, waited core.Millis) core.GroupOutcome {
 	answers = append(answers, e.strange()...)
 	e.s.rng.Shuffle(len(answers), func(i, j int) { answers[i], answers[j] = answers[j], answers[i] })
 	e.read(g, answers, &o)
+	for i := range o.Items { // a request of its own that fails has status 500, which is no answer
+		o.Items[i].Answered = !lost && o.Items[i].Class == core.OutcomeFailed
+	}
 	return o
 }
 
