@@ -12,8 +12,12 @@ type Failure struct {
 	Last     Millis   // when it last failed
 	Attempts int      // tries of the message alone
 	Reasons  []string // the last few, oldest first
+}
 
-	spent Millis // of the call budget, by tries of the message alone; not kept
+// failing is the failure of an instance's head messages, while they are tried again.
+type failing struct {
+	Failure
+	spent Millis // of the call budget, by tries of the first message alone
 }
 
 const (

@@ -37,7 +37,7 @@ type instance struct {
 	slots  []slot
 	late   Epoch // the last that deletes a repeat's row from between the waiting ones; see keepLate
 	bytes  int64
-	fail   *Failure
+	fail   *failing
 	tokens map[string]TimerKey // cancellation tokens known to be set
 
 	first [1]slot // the memory of slots while there is one

@@ -10,7 +10,7 @@ func (w *Worker) onFailed(in *instance, inv *Invocation, o *Outcome) {
 		t.asking = nil
 	}
 	if in.fail == nil {
-		in.fail = &Failure{}
+		in.fail = &failing{}
 		w.troubled[in] = true
 	}
 	in.fail.note(w.now, o.Reason)
@@ -92,7 +92,7 @@ func (w *Worker) giveUp(in *instance, ep *endpointState) {
 		w.deadLetter(in, ep)
 		return
 	}
-	f := *in.fail
+	f := in.fail.Failure
 	in.held = &heldRow{inst: in, held: &f}
 	in.shard.put(&in.held.row, in.held, 256)
 	in.lastEpoch = w.epoch
@@ -107,8 +107,7 @@ func (w *Worker) restoreHeld(in *instance, value []byte) {
 		return
 	}
 	in.held = &heldRow{inst: in, held: f}
-	again := *f
-	in.fail = &again
+	in.fail = &failing{Failure: *f}
 	w.troubled[in] = true
 	w.stats.Held++
 	w.spillInstance(in)
@@ -130,7 +129,7 @@ func (w *Worker) unhold(in *instance) {
 func (w *Worker) deadLetter(in *instance, ep *endpointState) {
 	m, sh := in.mail[0], in.shard
 	reason := in.fail.Reason()
-	letter, text := w.sendLetter(sh, ep.DeadLetter, m, in.fail)
+	letter, text := w.sendLetter(sh, ep.DeadLetter, m, &in.fail.Failure)
 	w.keepLetter(sh, saturate(w.now, ep.Retain), letter)
 	w.emit(Note{Address: in.addr, Text: text + ": " + reason})
 	w.stats.DeadLetters++

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -14,14 +15,19 @@ import (
 )
 
 // accepting is a store that takes everything, holds nothing, and remembers the headers of each request.
-type accepting struct{ seen []*http.Request }
+type accepting struct {
+	mu   sync.Mutex      // parts come at the same time
+	seen []*http.Request // guarded by mu
+}
 
 func (s *accepting) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.Body != nil {
 		_, _ = io.Copy(io.Discard, r.Body)
 		_ = r.Body.Close()
 	}
+	s.mu.Lock()
 	s.seen = append(s.seen, r)
+	s.mu.Unlock()
 	status, body := http.StatusOK, ""
 	switch {
 	case r.Method == http.MethodHead:

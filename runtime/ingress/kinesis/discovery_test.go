@@ -158,9 +158,11 @@ func TestSplitsBetweenTwoPages(t *testing.T) {
 		if err := n.discover(); err != nil {
 			t.Fatal(err)
 		}
+		n.mu.Lock() // they are read already
 		if parts := len(n.parts); parts != 3 {
 			t.Errorf("%d partitions, want the three there were: %v", parts, n.parts)
 		}
+		n.mu.Unlock()
 		want := sequence(service, 0, 5)
 		n.run(3, 10*time.Second)
 		n.expect(t, want)
