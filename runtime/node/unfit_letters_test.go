@@ -90,8 +90,13 @@ func TestDeadLettersLargerThanTheirEgressTakes(t *testing.T) {
 			}
 			x.kill()
 			keptWhole(t, y.start().ready().kept(), large)
-			if got := len(lettersIn(t, service)); got != 2 && !afterCommit {
-				t.Errorf("%d letters after a restart, want 2", got)
+			// What was sent may be sent again, unless a checkpoint that knows it has committed.
+			letters, of := lettersIn(t, service), map[string]bool{}
+			for _, l := range letters {
+				of[l.Address] = true
+			}
+			if len(of) != 2 || len(letters) > 4 {
+				t.Errorf("%d letters of %v after a restart, want one or two of each of two Addresses", len(letters), of)
 			}
 		})
 	}

@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
@@ -315,6 +316,12 @@ func TestDiskErrorsAreFatal(t *testing.T) {
 			on.Store(false) // so that Close ends: Pebble tries a flush again for ever
 			if !errors.Is(err, shard.ErrStore) || !strings.Contains(err.Error(), "shard 3") {
 				t.Errorf("got %v", err)
+			}
+			for range 1000 { // who met the error tells of it, perhaps a moment after the one who got it here
+				if told.Load() > 0 {
+					break
+				}
+				time.Sleep(10 * time.Millisecond)
 			}
 			if told.Load() != 1 {
 				t.Errorf("told %d times", told.Load())
