@@ -73,6 +73,10 @@ type (
 		Limit    int
 	}
 
+	// CreditShort tells that an ingress partition is held back, and soon stands still or does so already. What holds credit and gets nowhere gives it
+	// back, after an early checkpoint if need be.
+	CreditShort struct{}
+
 	// Halt asks the worker to start no invocation and fire no timer any more. Halted answers when none is in flight.
 	Halt struct{}
 

@@ -1,17 +1,14 @@
 package core
 
-const (
-	reliefEvery = Millis(1000) // between two looks at how long messages have waited
-	reliefSoon  = Millis(50)   // between two looks while an endpoint stands and another could work
-)
+const reliefEvery = Millis(1000) // between two looks at how long messages have waited
 
 // relief finds the messages that hold credit while nothing becomes of them. Credit bounds what an ingress has in memory;
 // without relief an Address that fails, hangs or is slow would end up with all the credit of the partitions that feed it, and so stop
 // everybody else whom they feed.
 type relief struct {
-	at    Millis // of the next look; zero while nothing waits
-	whole Millis // of the next look at everything that waits
+	at    Millis // of the next look at everything that waits; zero while nothing does
 	epoch Epoch  // the open one at the last such look
+	short bool   // a partition is short of credit: look now
 }
 
 // relieve moves messages out of memory, and gives their credit back, whose rows are in the store and whose Address fails or whose
@@ -20,28 +17,27 @@ type relief struct {
 // nobody would gain by their going on.
 func (w *Worker) relieve() {
 	r := &w.relief
+	short := r.short
+	r.short = false
 	switch {
-	case w.now < r.at:
+	case w.now < r.at && !short:
 		return
 	case w.waitlist.first == nil || w.halting:
 		r.at = 0
 		return
 	case r.at == 0:
-		r.at, r.whole, r.epoch = w.now+reliefEvery, w.now+reliefEvery, w.epoch
+		r.at, r.epoch = w.now+reliefEvery, w.epoch
 		return
 	}
-	whole := w.now >= r.whole
+	whole := w.now >= r.at
 	if whole {
 		w.seeWhoAnswers()
 	}
-	starving := w.Starving()
-	stuck := w.relieveAll(whole && starving)
+	stuck := w.relieveAll(whole && w.Starving())
 	if whole {
-		r.whole, r.epoch = w.now+reliefEvery, w.epoch
+		r.at, r.epoch = w.now+reliefEvery, w.epoch
 	}
-	r.at = r.whole
-	if stuck && starving {
-		r.at = min(r.at, w.now+reliefSoon)
+	if short && stuck {
 		w.hurry() // what is not stored cannot be moved
 	}
 }

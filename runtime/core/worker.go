@@ -211,6 +211,8 @@ func (w *Worker) on(ev Event) {
 		w.onCommitted(ev.Checkpoint)
 	case Applied:
 		w.onApplied(ev)
+	case CreditShort:
+		w.relief.short = true
 	case Window:
 		w.endpoints[ev.Endpoint].limit = ev.Limit
 	case ShardRestored:

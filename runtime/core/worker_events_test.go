@@ -36,6 +36,8 @@ func (s *workerScript) event(c command) Event {
 		return Tick{Millis(number(c.word(0)))}
 	case "window":
 		return Window{Endpoint: EndpointID(c.number("e", 0)), Limit: int(number(c.word(0)))}
+	case "short":
+		return CreditShort{}
 	case "restored":
 		id := ShardID(number(c.word(0)))
 		return s.shards[id].restored(id, s.w.cfg.App.Egresses)

@@ -26,6 +26,7 @@ type ingressDriver struct {
 	sources []*source
 	reading sync.WaitGroup
 	cancel  context.CancelFunc
+	short   atomic.Int64 // when the workers were told of a partition without credit, nanoseconds since the generation started
 
 	mu    sync.Mutex
 	sinks []*partitionSink // by PartitionID less one; guarded by mu
@@ -333,6 +334,14 @@ func (g *generation) credit(e core.Credit) {
 	sink.refill(e.Bytes)
 }
 
+// creditShort has the workers look for what holds credit and gets nowhere, unless they were told to a moment ago.
+func (g *generation) creditShort(now time.Time) {
+	last := g.ingresses.short.Load()
+	if at := int64(now.Sub(g.started)); at-last >= int64(paceEvery) && g.ingresses.short.CompareAndSwap(last, at) {
+		g.broadcast(core.CreditShort{})
+	}
+}
+
 // partitionSink takes one partition's batches to its worker.
 type partitionSink struct {
 	gen      *generation
@@ -423,8 +432,8 @@ func (s *partitionSink) tryTake(size int64) (bool, error) {
 
 // lookLocked sets the pace anew when it is time to.
 func (s *partitionSink) lookLocked(now time.Time) {
-	if s.pace.due(now) {
-		s.pace.look(now, s.gen.demand())
+	if s.pace.due(now) && s.pace.look(now, s.gen.demand()) {
+		s.gen.creditShort(now)
 	}
 }
 

@@ -50,12 +50,14 @@ func (p *pace) batchesGrow(d demand) bool {
 // due reports whether it is time to look.
 func (p *pace) due(now time.Time) bool { return now.Sub(p.looked) >= paceEvery }
 
-// look sets the limit by what happened since the last look.
-func (p *pace) look(now time.Time, d demand) {
+// look sets the limit by what happened since the last look. It reports whether the partition is held back and either nothing came back, or half of
+// all that it may ever have is under way though a worker starves.
+func (p *pace) look(now time.Time, d demand) (short bool) {
 	wanted := p.least
 	if p.batchesGrow(d) {
 		wanted = max(p.least, int64(float64(p.back)*float64(paceDelay)/float64(max(paceEvery, now.Sub(p.looked)))))
 	}
+	short = p.blocked && (p.back == 0 || d.starving && p.limit >= p.most/2)
 	switch {
 	case p.blocked && d.starving:
 		p.limit *= 2
@@ -67,4 +69,5 @@ func (p *pace) look(now time.Time, d demand) {
 	p.limit = min(max(p.limit, p.least), p.most)
 	p.looked, p.consumed, p.batches = now, d.consumed, d.batches
 	p.back, p.blocked = 0, false
+	return short
 }

@@ -42,6 +42,32 @@ func TestPace(t *testing.T) {
 	}
 }
 
+// What holds credit and gets nowhere is looked for before a partition has none left if somebody could do more, and when nothing comes back.
+func TestPaceShort(t *testing.T) {
+	hungry, busy := demand{consumed: 1000, batches: 1000, starving: true}, demand{consumed: 1000, batches: 1000}
+	const most = 8 << 20
+	p := newPace(most, 1)
+	for range 20 {
+		before := p.limit
+		p.blocked, p.back = true, 1
+		if short, want := p.look(p.looked.Add(paceEvery), hungry), before >= most/2; short != want {
+			t.Errorf("held back at %d bytes of %d while a worker starves: short is %v", before, most, short)
+		}
+	}
+	p.blocked, p.back = true, 1
+	if p.look(p.looked.Add(paceEvery), busy) {
+		t.Error("short though nobody could do more")
+	}
+	p.blocked = true
+	if !p.look(p.looked.Add(paceEvery), busy) {
+		t.Error("nothing came back, and it is not short")
+	}
+	p.limit = most
+	if p.look(p.looked.Add(paceEvery), hungry) {
+		t.Error("short though not held back")
+	}
+}
+
 func TestPaceBounds(t *testing.T) {
 	cases := []struct {
 		most       int64

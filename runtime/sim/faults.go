@@ -73,6 +73,7 @@ const (
 	AggregateResumed
 	LoopTwice
 	BeforeStart
+	CreditShort
 	GroupOfMany
 	GroupHalved
 	GroupFailed
@@ -130,7 +131,7 @@ var faultNames = [numFaults]string{
 	ShardSplit: "stream's shard split", ShardsMerged: "stream's shards merged", ShardExpired: "stream's shard expired", ListOld: "stale list of shards",
 	ListTorn: "list of shards, half of it stale", ListThrottled: "list of shards throttled", StreamThrottled: "read of a shard throttled",
 	Aggregated: "aggregated record", AggregateResumed: "restart within an aggregated record", LoopTwice: "record of the stream egress written twice",
-	BeforeStart: "record of before the stream's start",
+	BeforeStart: "record of before the stream's start", CreditShort: "partition short of credit",
 	GroupOfMany: "group of many", GroupHalved: "group halved", GroupFailed: "group without an answer", GroupLate: "group answered after being given up",
 	GroupTwice: "group answered twice", GroupTrouble: "endpoint of groups in trouble", GroupThrottled: "group throttled",
 	GroupTooLarge: "group too large for the server", GroupCold: "server of groups started cold", GroupLingered: "group waited for company",

@@ -62,6 +62,7 @@ type generation struct {
 	outlets  []*publisher
 	acks     acks
 	readers  []*reader
+	short    bool // the workers were told so a moment ago
 
 	streamReaders []*streamReader // in the order in which they began
 }

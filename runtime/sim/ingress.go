@@ -39,7 +39,10 @@ type reader struct {
 	over   bool
 }
 
-const readerCredit = 4 << 10
+const (
+	readerCredit = 4 << 10
+	shortEvery   = 50_000 // microseconds
+)
 
 func (g *generation) startReaders() {
 	for i, src := range g.s.sources {
@@ -109,6 +112,44 @@ func (r *reader) read() {
 	if r.at < len(r.src.records) && r.credit > 0 {
 		r.poll(max(s.spread(2_000), r.src.records[r.at].at-s.now))
 	}
+	if r.at < len(r.src.records) && r.credit <= 0 {
+		r.g.creditShort()
+	}
+}
+
+// creditShort tells all workers, and again after a while if there is still a partition without credit.
+func (g *generation) creditShort() {
+	if g.short {
+		return
+	}
+	g.short = true
+	g.s.count(CreditShort)
+	g.broadcast(core.CreditShort{})
+	for i, o := range g.plan.nodes {
+		if o != g.p {
+			g.toNode(i, false, func(g *generation) { g.broadcast(core.CreditShort{}) })
+		}
+	}
+	g.later(shortEvery, func() {
+		g.short = false
+		if g.readersShort() {
+			g.creditShort()
+		}
+	})
+}
+
+func (g *generation) readersShort() bool {
+	for _, r := range g.readers {
+		if r != nil && !r.over && r.at < len(r.src.records) && r.credit <= 0 {
+			return true
+		}
+	}
+	for _, r := range g.streamReaders {
+		if !r.over && !r.ended && r.at < len(r.shard.records) && r.credit <= 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // take makes the messages of a record, which use credit.

@@ -137,6 +137,8 @@ func (r *streamReader) read() {
 	case r.at < len(r.shard.records):
 		if r.credit > 0 {
 			r.poll(s.spread(2_000))
+		} else {
+			r.g.creditShort()
 		}
 	case r.shard.closed:
 		r.ended = true
