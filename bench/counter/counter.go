@@ -57,7 +57,7 @@ func (o Options) refuse(ctx *stateway.Context, msg stateway.Message) error {
 		return nil
 	}
 	made, err := stateway.Int64.Read(msg)
-	if err == nil && PoisonTurn(made, o.Turn) && mix(ctx.Self().ID, uint64(made))%o.Poison == 0 { //nolint:gosec // any bits will do
+	if err == nil && mix(ctx.Self().ID, uint64(made))%o.Poison == 0 && PoisonTurn(made, o.Turn) { //nolint:gosec // any bits will do
 		err = errors.New("a poison message")
 	}
 	return err

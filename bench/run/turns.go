@@ -14,7 +14,7 @@ import (
 const turn = 4 * time.Second
 
 // settle is how much of the beginning of a turn is not looked at: what failed in the turn before is tried again in it.
-const settle = 1500 * time.Millisecond
+const settle = time.Second
 
 // measureTurns returns the row's values, with what the turns in which messages fail say about those before and after them.
 func (b *bench) measureTurns(ctx context.Context, n *harness.Node, functions *harness.Process) (values, error) {
@@ -49,8 +49,9 @@ func (b *bench) measureTurns(ctx context.Context, n *harness.Node, functions *ha
 	return v, v.compareTurns(samples)
 }
 
-// compareTurns sets what every second turn, beginning with the second, is as a part of the mean of its neighbours. Of each turn there are a
-// sample of its beginning and one of its end.
+// compareTurns sets what every second turn, beginning with the second, is as a part of the geometric mean of its neighbours: the
+// arithmetic one is the larger the more they differ, so that turns without any poison would come out below one. Of each turn there are a sample of
+// its beginning and one of its end.
 func (v values) compareTurns(samples [][2]sample) error {
 	const bothMicros = "CPUMicrosPerMessage" // of node and functions
 	turns := make([]values, len(samples))
@@ -64,14 +65,15 @@ func (v values) compareTurns(samples [][2]sample) error {
 	for name, of := range map[string]string{poisonRate: messagesPerSecond, poisonCost: bothMicros} {
 		var logs []float64
 		for i := 1; i+1 < len(turns); i += 2 {
-			logs = append(logs, math.Log(2*turns[i][of]/(turns[i-1][of]+turns[i+1][of])))
+			logs = append(logs, math.Log(turns[i][of])-(math.Log(turns[i-1][of])+math.Log(turns[i+1][of]))/2)
 		}
 		v.geometric(name, logs)
 	}
 	return nil
 }
 
-// geometric sets a value to the mean of the ratios whose logarithms are given, and its standard error if there are two or more.
+// geometric sets a value to the mean of the ratios whose logarithms are given, and its standard error if there are two or more. Two ratios in
+// a row have a turn in common, which makes the square of the error up to a third larger than if they had none.
 func (v values) geometric(name string, logs []float64) {
 	mean, squares := 0.0, 0.0
 	for _, x := range logs {
@@ -82,6 +84,6 @@ func (v values) geometric(name string, logs []float64) {
 	}
 	v[name] = math.Exp(mean)
 	if n := float64(len(logs)); n > 1 {
-		v[name+"Error"] = math.Sqrt(squares / (n - 1) / n)
+		v[name+"Error"] = math.Sqrt(4. / 3 * squares / (n - 1) / n)
 	}
 }
