@@ -60,6 +60,10 @@ func groupRows() []row {
 			load{functions: withSDK, addresses: 100_000, group: true, poison: 10_000}.measure,
 		},
 		{
+			"group-poison-500", "the same, one message in 500: about one a group", "", "",
+			load{functions: withSDK, addresses: 100_000, group: true, poison: 500}.measure,
+		},
+		{
 			"group-poison-100", "the same, one message in 100", "", "",
 			load{functions: withSDK, addresses: 100_000, group: true, poison: 100}.measure,
 		},
