@@ -423,7 +423,7 @@ func (s *partitionSink) tryTake(size int64) (bool, error) {
 	if !s.pace.open() {
 		return false, nil
 	}
-	s.pace.used += size
+	s.pace.take(size)
 	if s.pace.open() {
 		s.signal() // another goroutine of a volatile partition may go on
 	}

@@ -18,7 +18,8 @@ type pace struct {
 	most  int64
 
 	used     int64 // bytes under way
-	back     int64 // bytes that came back since the last look
+	put      int64 // bytes that were put since the last look
+	back     int64 // bytes that came back since then
 	blocked  bool  // the partition had to wait since the last look
 	looked   time.Time
 	consumed uint64 // of the workers' counters, at the last look
@@ -35,6 +36,12 @@ func newPace(most int64, partitions int) pace {
 // open reports whether something may be put. What is put then may go beyond the limit, so that one large batch gets through.
 func (p *pace) open() bool { return p.used < p.limit }
 
+// take uses so many bytes.
+func (p *pace) take(n int64) { p.used, p.put = p.used+n, p.put+n }
+
+// tight reports whether the partition had to wait since the last look, or will have to before the next one if it goes on like that.
+func (p *pace) tight() bool { return p.blocked || p.used+p.put > p.limit }
+
 // demand is what the workers say of their work: consumed messages and the batches they came in, since they began, and whether one
 // of them could do more than it has.
 type demand struct {
@@ -50,24 +57,28 @@ func (p *pace) batchesGrow(d demand) bool {
 // due reports whether it is time to look.
 func (p *pace) due(now time.Time) bool { return now.Sub(p.looked) >= paceEvery }
 
-// look sets the limit by what happened since the last look. It reports whether the partition is held back and either nothing came back, or half of
-// all that it may ever have is under way though a worker starves.
+// look sets the limit by what happened since the last look. It reports whether the partition is held back and nothing came back, or is
+// about to be with half of all that it may ever have, though a worker starves.
 func (p *pace) look(now time.Time, d demand) (short bool) {
 	wanted := p.least
 	if p.batchesGrow(d) {
 		wanted = max(p.least, int64(float64(p.back)*float64(paceDelay)/float64(max(paceEvery, now.Sub(p.looked)))))
 	}
-	short = p.blocked && (p.back == 0 || d.starving && p.limit >= p.most/2)
+	hungry := d.starving && p.tight()
+	short = p.blocked && p.back == 0 || hungry && p.limit >= p.most/2
 	switch {
-	case p.blocked && d.starving:
+	case hungry:
 		p.limit *= 2
 	case p.blocked && p.limit < wanted:
 		p.limit = min(p.limit*2, wanted)
-	case p.limit > wanted:
-		p.limit -= (p.limit - wanted + 7) / 8
+	default:
+		if !p.blocked {
+			wanted = max(wanted, p.used+2*p.put) // or it would be held back at the look after the next
+		}
+		p.limit -= max(0, p.limit-wanted+7) / 8
 	}
 	p.limit = min(max(p.limit, p.least), p.most)
 	p.looked, p.consumed, p.batches = now, d.consumed, d.batches
-	p.back, p.blocked = 0, false
+	p.put, p.back, p.blocked = 0, 0, false
 	return short
 }

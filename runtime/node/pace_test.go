@@ -42,6 +42,36 @@ func TestPace(t *testing.T) {
 	}
 }
 
+// What gets nowhere takes up room. The limit grows before that holds the partition back, and leaves it the room that it needs.
+func TestPaceAroundWhatIsStuck(t *testing.T) {
+	hungry, busy := demand{consumed: 1000, batches: 1000, starving: true}, demand{consumed: 1000, batches: 1000}
+	const come = 64 << 10 // bytes in 50 ms, of which half are stuck
+	p := newPace(8<<20, 4)
+	look := func(d demand) {
+		if p.blocked = !p.open(); p.blocked {
+			t.Fatalf("held back with %d bytes under way", p.used)
+		}
+		p.take(come)
+		p.used, p.back = p.used-come/2, p.back+come/2
+		p.look(p.looked.Add(paceEvery), d)
+	}
+	for i := range 40 {
+		d := busy
+		if i%2 == 0 {
+			d = hungry
+		}
+		look(d)
+	}
+	p.used = 0 // it was moved out of memory
+	for range 40 {
+		p.used = 0
+		look(busy)
+	}
+	if want := int64(3 * come); p.limit > want {
+		t.Errorf("%d bytes may be under way with nothing stuck, want %d at most", p.limit, want)
+	}
+}
+
 // What holds credit and gets nowhere is looked for before a partition has none left if somebody could do more, and when nothing comes back.
 func TestPaceShort(t *testing.T) {
 	hungry, busy := demand{consumed: 1000, batches: 1000, starving: true}, demand{consumed: 1000, batches: 1000}
