@@ -295,10 +295,10 @@ func (n *Node) generation() *generation {
 	return n.gen
 }
 
-// memTable is the size of a shard's table in memory: all shards' together, one of each, stay within a quarter of the memory,
-// unless that would be less than the least there is.
+// memTable is the size of a shard's table in memory: all shards' together, two of each, stay within a quarter of the memory,
+// unless that would be less than the least there is. Pebble keeps one that was flushed for the next time.
 func (n *Node) memTable() int {
-	share := n.cfg.Memory / 4 / int64(n.app.Shards)
+	share := n.cfg.Memory / 8 / int64(n.app.Shards)
 	return int(min(max(share, 256<<10), 4<<20))
 }
 

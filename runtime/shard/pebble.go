@@ -21,6 +21,7 @@ type pebbleEngine struct {
 	aside func() string // a new path for an export
 	watch *watch
 	sums  fileSums
+	large int // bytes of a commit from which on its memory is freed at once
 
 	db    *pebble.DB // set by openPebble, then constant
 	iters iterPool
@@ -30,7 +31,7 @@ type pebbleEngine struct {
 // openPebble opens the database in dir. It must exist if fresh is false, and must not if it is true.
 func openPebble(d *pebbleDisk, dir string, fresh bool, w *watch) (_ *pebbleEngine, err error) {
 	defer w.recovered("open Pebble", &err)
-	e := &pebbleEngine{fs: d.fs, dir: dir, aside: d.exportPath(w.shard), watch: w}
+	e := &pebbleEngine{fs: d.fs, dir: dir, aside: d.exportPath(w.shard), watch: w, large: int(d.options.MemTableSize)} //nolint:gosec // validated
 	o := d.options.Clone()
 	o.Logger = w
 	o.Experimental.CompactionScheduler = &seat{all: d.compactions}
@@ -122,10 +123,25 @@ func (b *pebbleBatch) remove(key []byte) error {
 
 func (b *pebbleBatch) commit() error {
 	return b.engine.watch.await("commit", func() error {
+		large := b.b.Len() >= b.engine.large
 		err := b.b.Commit(pebble.NoSync)
 		b.engine.iters.invalidate()
-		return errors.Join(err, b.b.Close())
+		if err = errors.Join(err, b.b.Close()); err == nil && large {
+			err = b.engine.letGo()
+		}
+		return err
 	})
+}
+
+// letGo has Pebble free a batch that was too large for a memtable. Until it is flushed Pebble keeps it as it is, beside the memtables and with no bound
+// over all shards; and what was flushed stays reachable, by the array behind the queue of memtables, until two more have been queued.
+func (e *pebbleEngine) letGo() error {
+	for range 2 {
+		if err := e.db.Flush(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (b *pebbleBatch) discard() { _ = b.b.Close() }
