@@ -1,5 +1,7 @@
 package core
 
+import "slices"
+
 const reliefEvery = Millis(1000) // between two looks at how long messages have waited
 
 // relief finds the messages that hold credit while nothing becomes of them. Credit bounds what an ingress has in memory;
@@ -20,7 +22,7 @@ func (w *Worker) relieve() {
 	short := r.short
 	r.short = false
 	switch {
-	case w.now < r.at && !short:
+	case w.now < r.at && (!short || w.waitlist.first == nil):
 		return
 	case w.waitlist.first == nil || w.halting:
 		r.at = 0
@@ -42,21 +44,28 @@ func (w *Worker) relieve() {
 	}
 }
 
-// relieveAll looks through all that waits; old says that what has waited for long gives way too. It reports whether anything is stuck.
+// relieveAll looks through all that waits; old says that what has waited for long gives way too. It reports whether
+// anything that is stuck still holds credit: it is not stored.
 func (w *Worker) relieveAll(old bool) bool {
 	stuck := false
 	for in := w.waitlist.first; in != nil; {
 		next := in.waiting.next
 		switch {
 		case in.fail != nil || in.held != nil || w.stands(in.typ.endpoint):
-			stuck = true
 			w.relieveInstance(in, w.epoch)
+			stuck = stuck || in.holdsCredit()
 		case old:
 			w.relieveInstance(in, w.relief.epoch)
 		}
 		in = next
 	}
 	return stuck
+}
+
+// holdsCredit reports whether a waiting message uses credit of its partition.
+func (in *instance) holdsCredit() bool {
+	uses := func(m *Message) bool { return m.Origin != 0 }
+	return slices.ContainsFunc(in.mail, uses) || slices.ContainsFunc(in.behind, uses)
 }
 
 // seeWhoAnswers notes which endpoints have had an accepted answer since it was called last.

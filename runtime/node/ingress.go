@@ -26,7 +26,8 @@ type ingressDriver struct {
 	sources []*source
 	reading sync.WaitGroup
 	cancel  context.CancelFunc
-	short   atomic.Int64 // when the workers were told of a partition without credit, nanoseconds since the generation started
+
+	shortage shortage
 
 	mu    sync.Mutex
 	sinks []*partitionSink // by PartitionID less one; guarded by mu
@@ -336,8 +337,7 @@ func (g *generation) credit(e core.Credit) {
 
 // creditShort has the workers look for what holds credit and gets nowhere, unless they were told to a moment ago.
 func (g *generation) creditShort(now time.Time) {
-	last := g.ingresses.short.Load()
-	if at := int64(now.Sub(g.started)); at-last >= int64(paceEvery) && g.ingresses.short.CompareAndSwap(last, at) {
+	if g.ingresses.shortage.tell(now, g.demand().consumed) {
 		g.broadcast(core.CreditShort{})
 	}
 }

@@ -11,7 +11,8 @@ const (
 
 // pace is how many bytes of a partition may be under way: put, and not yet consumed or moved out of memory. Room for much keeps every function busy;
 // more than that only makes messages wait, which costs memory, rows (each message that waits at a cut is one) and latency. So the room is
-// small until there is a reason for more: a worker that could do more than it has, or batches that grow with what waits.
+// small until there is a reason for more: a worker that could do more than it has, or batches that grow with what waits. And it
+// leaves room beside what gets nowhere.
 type pace struct {
 	limit int64 // bytes under way beyond which nothing more is put
 	least int64
@@ -39,9 +40,6 @@ func (p *pace) open() bool { return p.used < p.limit }
 // take uses so many bytes.
 func (p *pace) take(n int64) { p.used, p.put = p.used+n, p.put+n }
 
-// tight reports whether the partition had to wait since the last look, or will have to before the next one if it goes on like that.
-func (p *pace) tight() bool { return p.blocked || p.used+p.put > p.limit }
-
 // demand is what the workers say of their work: consumed messages and the batches they came in, since they began, and whether one
 // of them could do more than it has.
 type demand struct {
@@ -60,11 +58,13 @@ func (p *pace) due(now time.Time) bool { return now.Sub(p.looked) >= paceEvery }
 // look sets the limit by what happened since the last look. It reports whether the partition is held back and nothing came back, or is
 // about to be with half of all that it may ever have, though a worker starves.
 func (p *pace) look(now time.Time, d demand) (short bool) {
+	looks := float64(max(paceEvery, now.Sub(p.looked))) / float64(paceEvery) // that could have been made
+	next := int64(float64(p.put) / looks)                                    // bytes that come until the next one if it goes on like that
 	wanted := p.least
 	if p.batchesGrow(d) {
-		wanted = max(p.least, int64(float64(p.back)*float64(paceDelay)/float64(max(paceEvery, now.Sub(p.looked)))))
+		wanted = max(p.least, int64(float64(p.back)/looks*float64(paceDelay)/float64(paceEvery)))
 	}
-	hungry := d.starving && p.tight()
+	hungry := d.starving && (p.blocked || p.used+next > p.limit)
 	short = p.blocked && p.back == 0 || hungry && p.limit >= p.most/2
 	switch {
 	case hungry:
@@ -73,7 +73,7 @@ func (p *pace) look(now time.Time, d demand) (short bool) {
 		p.limit = min(p.limit*2, wanted)
 	default:
 		if !p.blocked {
-			wanted = max(wanted, p.used+2*p.put) // or it would be held back at the look after the next
+			wanted = max(wanted, p.used+2*next) // or it would be held back at the look after the next
 		}
 		p.limit -= max(0, p.limit-wanted+7) / 8
 	}

@@ -62,9 +62,8 @@ func TestPaceAroundWhatIsStuck(t *testing.T) {
 		}
 		look(d)
 	}
-	p.used = 0 // it was moved out of memory
 	for range 40 {
-		p.used = 0
+		p.used = 0 // all is moved out of memory at once
 		look(busy)
 	}
 	if want := int64(3 * come); p.limit > want {
@@ -92,7 +91,18 @@ func TestPaceShort(t *testing.T) {
 	if !p.look(p.looked.Add(paceEvery), busy) {
 		t.Error("nothing came back, and it is not short")
 	}
-	p.limit = most
+	p.limit, p.used = most, most-most/16
+	p.take(most / 8)
+	p.used -= most / 8
+	if !p.look(p.looked.Add(paceEvery/2), hungry) {
+		t.Error("it will be held back soon, and is not short")
+	}
+	p.take(most / 8)
+	p.used -= most / 8
+	if p.look(p.looked.Add(time.Second), hungry) {
+		t.Error("short though little comes")
+	}
+	p.limit, p.used = most, 0
 	if p.look(p.looked.Add(paceEvery), hungry) {
 		t.Error("short though not held back")
 	}

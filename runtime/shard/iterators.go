@@ -50,12 +50,19 @@ func (p *iterPool) put(c *pebbleCursor) {
 }
 
 // invalidate closes the idle iterators, and those in use when they come back.
-func (p *iterPool) invalidate() {
+func (p *iterPool) invalidate() { closeAll(p.outdate()) }
+
+// outdate returns the idle iterators, for closing; those in use are closed when they come back.
+func (p *iterPool) outdate() []*pebbleCursor {
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	idle := p.idle
 	p.idle = nil
 	p.state++
-	p.mu.Unlock()
+	return idle
+}
+
+func closeAll(idle []*pebbleCursor) {
 	for _, c := range idle {
 		_ = c.Close()
 	}
@@ -66,12 +73,6 @@ func (p *iterPool) close() {
 	p.closed = true
 	p.mu.Unlock()
 	p.invalidate()
-}
-
-func (p *iterPool) empty() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return len(p.idle) == 0
 }
 
 // pebbleCursor is a cursor over an iterator.

@@ -18,8 +18,23 @@ func heapBytes() int64 {
 	return int64(m.HeapAlloc) //nolint:gosec // not that many
 }
 
+// commitSmall commits so many bytes, and a bit.
+func commitSmall(t *testing.T, s *shard.Store, n core.CheckpointID, size int) {
+	t.Helper()
+	rows := func(yield func(core.Row) bool) {
+		for i := range 100 {
+			if !yield(core.Row{Key: core.StateKey(benchAddress(i+1), "small"), Value: make([]byte, 1+size/100)}) {
+				return
+			}
+		}
+	}
+	if err := s.Commit(n, 0, rows); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // What a commit with a large value took is free again when it returns, however many shards there are: Pebble has tables in memory of a fixed
-// size, and keeps a batch that fits in none as it is.
+// size, and keeps a larger batch as it is. Small commits come before, in which the tables grow.
 func TestLargeCommitsLeaveMemory(t *testing.T) {
 	set, err := shard.Open(shard.Options{Dir: t.TempDir(), Log: quiet()})
 	if err != nil {
@@ -34,13 +49,18 @@ func TestLargeCommitsLeaveMemory(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	for n := range core.CheckpointID(20) {
+		for i, s := range stores {
+			commitSmall(t, s, n+1, i*20_000)
+		}
+	}
 	before := heapBytes()
 	for n := range core.CheckpointID(2) {
 		for _, s := range stores {
 			rows := func(yield func(core.Row) bool) {
 				yield(core.Row{Key: core.StateKey(benchAddress(0), "large"), Value: value})
 			}
-			if err := s.Commit(n+1, 0, rows); err != nil {
+			if err := s.Commit(n+21, 0, rows); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -63,10 +63,9 @@ func (e *pebbleEngine) listener() *pebble.EventListener {
 // newFiles drops the idle iterators, which pin files and tables in memory that are not needed any more. Pebble holds
 // its lock, which closing an iterator may need.
 func (e *pebbleEngine) newFiles() {
-	if e.iters.empty() {
-		return
+	if idle := e.iters.outdate(); len(idle) > 0 {
+		e.tidy.Go(func() { closeAll(idle) })
 	}
-	e.tidy.Go(e.iters.invalidate)
 }
 
 func (e *pebbleEngine) cursor() (cursor, error) { return e.iters.get() }
@@ -124,6 +123,11 @@ func (b *pebbleBatch) remove(key []byte) error {
 func (b *pebbleBatch) commit() error {
 	return b.engine.watch.await("commit", func() error {
 		large := b.b.Len() >= b.engine.large
+		if large {
+			if err := b.engine.db.Flush(); err != nil { // so that few are queued: see letGo
+				return errors.Join(err, b.b.Close())
+			}
+		}
 		err := b.b.Commit(pebble.NoSync)
 		b.engine.iters.invalidate()
 		if err = errors.Join(err, b.b.Close()); err == nil && large {
@@ -133,8 +137,9 @@ func (b *pebbleBatch) commit() error {
 	})
 }
 
-// letGo has Pebble free a batch that was too large for a memtable. Until it is flushed Pebble keeps it as it is, beside the memtables and with no bound
-// over all shards; and what was flushed stays reachable, by the array behind the queue of memtables, until two more have been queued.
+// letGo has Pebble free a batch as large as a memtable. Until it is flushed Pebble keeps it as it is, beside the memtables and with no bound over all
+// shards; and what was flushed stays reachable by the array behind the queue of memtables until that is full: with few in it, after two more. Smaller
+// ones, from half a memtable on, are kept in the same way until later commits: one for each shard.
 func (e *pebbleEngine) letGo() error {
 	for range 2 {
 		if err := e.db.Flush(); err != nil {
