@@ -202,7 +202,11 @@ func (g *generation) epochEnded(e core.Epoch) {
 		return
 	}
 	g.cuts = 0
-	ev := core.EndOfEpoch{Node: g.node, Epoch: e}
+	g.everywhere(core.EndOfEpoch{Node: g.node, Epoch: e})
+}
+
+// everywhere tells the workers of all nodes.
+func (g *generation) everywhere(ev core.Event) {
 	g.broadcast(ev)
 	for i, o := range g.plan.nodes {
 		if o != g.p {

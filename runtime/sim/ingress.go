@@ -124,12 +124,7 @@ func (g *generation) creditShort() {
 	}
 	g.short = true
 	g.s.count(CreditShort)
-	g.broadcast(core.CreditShort{})
-	for i, o := range g.plan.nodes {
-		if o != g.p {
-			g.toNode(i, false, func(g *generation) { g.broadcast(core.CreditShort{}) })
-		}
-	}
+	g.everywhere(core.CreditShort{})
 	g.later(shortEvery, func() {
 		g.short = false
 		if g.readersShort() {
