@@ -14,7 +14,6 @@ import (
 	"net"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"strings"
 	"syscall"
 	"time"
@@ -27,10 +26,6 @@ import (
 	"github.com/stateway/stateway/runtime/checkpoint/dirbucket"
 	"github.com/stateway/stateway/runtime/embed"
 )
-
-// gcPercent lets the heap grow to five times of what lives, as docs/guide.md advises a program that serves its functions itself. What such
-// functions allocate is garbage of the node's process, which cmd/cluster, with 200, has less of.
-const gcPercent = 400
 
 var seen = stateway.Value[int64]("seen")
 
@@ -112,7 +107,7 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	tuneMemory(o.Memory)
+	embed.TuneMemory(o.Memory)
 	app := stateway.New()
 	app.Function("bench/counter", counter, seen)
 	app.Function("bench/forward", forward, seen)
@@ -137,14 +132,4 @@ func run(ctx context.Context, args []string) error {
 	err = n.Run(ctx)
 	hangUp()
 	return errors.Join(err, <-served)
-}
-
-// tuneMemory sets the garbage collector as docs/guide.md advises, unless the environment says otherwise.
-func tuneMemory(memory int64) {
-	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(memory + memory/2)
-	}
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
-	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/stateway/stateway/internal/allocator"
 	"github.com/stateway/stateway/internal/awsclient"
 	"github.com/stateway/stateway/internal/version"
 	"github.com/stateway/stateway/runtime/admin"
@@ -46,6 +47,10 @@ Of several processes with the same bucket and application one leads and the othe
 	return cmd
 }
 
+// gcPercent lets the heap grow to three times of what lives before it is collected: what lives is small at first, and near the memory
+// limit the collector runs more often by itself.
+const gcPercent = 200
+
 // runNode runs a node until a signal.
 func runNode(ctx context.Context, o *runOptions, files []string, stderr io.Writer) error {
 	log := newLog(o.log, stderr)
@@ -53,7 +58,7 @@ func runNode(ctx context.Context, o *runOptions, files []string, stderr io.Write
 	if err != nil {
 		return err
 	}
-	tuneMemory(int64(o.memory))
+	allocator.Tune(int64(o.memory), gcPercent)
 	ctx, stop := untilSignal(ctx, log, os.Exit)
 	defer stop()
 

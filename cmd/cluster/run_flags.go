@@ -12,12 +12,12 @@ import (
 
 	"github.com/stateway/stateway/runtime/checkpoint"
 	"github.com/stateway/stateway/runtime/core"
+	"github.com/stateway/stateway/runtime/node"
 )
 
 const (
-	defaultMemory = 512 << 20
-	minMemory     = 16 << 20
-	maxWorkers    = 1024
+	minMemory  = 16 << 20
+	maxWorkers = 1024
 )
 
 // runOptions are the flags of run.
@@ -44,7 +44,7 @@ func (o *runOptions) flags(f *pflag.FlagSet) {
 	f.IntVar(&o.shards, "shards", 0, "`number` of shards, a power of two; fixed when the application is created (default 64, or what the application has)")
 	f.IntVar(&o.workers, "workers", 0, "`number` of worker goroutines (default one per core)")
 	f.DurationVar(&o.checkpointEvery, "checkpoint-every", time.Second, "longest pause between two checkpoints while something moves; whoever waits for one brings it forward")
-	o.memory = defaultMemory
+	o.memory = node.DefaultMemory
 	f.Var(&o.memory, "memory", "bound for messages, state and caches in memory, in `bytes` or with KiB, MiB, GiB; the process needs about half as much again")
 	f.StringVar(&o.admin, "admin", defaultAdmin, "`address` of the admin server; port 0 takes a free one")
 	f.StringVar(&o.host, "host", "127.0.0.1", "`address` that ingresses and egresses with a port of their own listen on")

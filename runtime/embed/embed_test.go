@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"testing"
 	"time"
@@ -160,5 +161,18 @@ func TestRefusals(t *testing.T) {
 				t.Errorf("got %v, want %q in it", err, c.want)
 			}
 		})
+	}
+}
+
+func TestTuneMemoryKnowsTheDefault(t *testing.T) {
+	percent, limit := debug.SetGCPercent(100), debug.SetMemoryLimit(-1)
+	t.Cleanup(func() { debug.SetGCPercent(percent); debug.SetMemoryLimit(limit) })
+	t.Setenv("GOGC", "")
+	t.Setenv("GOMEMLIMIT", "")
+	for memory, want := range map[int64]int64{0: 768 << 20, 64 << 20: 96 << 20} {
+		embed.TuneMemory(memory)
+		if got := debug.SetMemoryLimit(-1); got != want {
+			t.Errorf("a node with %d bytes has a limit of %d, want %d", memory, got, want)
+		}
 	}
 }

@@ -13,6 +13,9 @@ import (
 	"github.com/stateway/stateway/runtime/ingress"
 )
 
+// DefaultMemory is Config.Memory when nothing is said, in bytes.
+const DefaultMemory = 512 << 20
+
 // Config is what a node runs.
 type Config struct {
 	// Data is the data directory: shards and the lock. Required.
@@ -130,7 +133,7 @@ func (c Config) withDefaults() Config {
 		c.BucketPatience = 10 * time.Second
 	}
 	if c.Memory == 0 {
-		c.Memory = 512 << 20
+		c.Memory = DefaultMemory
 	}
 	if c.Log == nil {
 		c.Log = slog.Default()
