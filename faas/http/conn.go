@@ -46,6 +46,7 @@ const (
 var errStale = errors.New("stale connection")
 
 func (c *conn) exchange(j job) core.Outcome {
+	defer c.letGo()
 	c.request(j)
 	a, err := c.roundTrip(j)
 	switch {
@@ -55,6 +56,14 @@ func (c *conn) exchange(j job) core.Outcome {
 		return c.follow().exchange(j)
 	}
 	return c.client.outcome(&c.codec, j.route, a)
+}
+
+// letGo ends an exchange: the lane may be idle for long, and what was large in it would stay in memory.
+func (c *conn) letGo() {
+	if cap(c.out) > roomKept {
+		c.out = nil
+	}
+	c.in.h.answer.body = nil
 }
 
 // follow is the lane that takes a request where the server wants it.
@@ -77,9 +86,6 @@ func (c *conn) roundTrip(j job) (*answer, error) {
 
 // request encodes the whole request into c.out.
 func (c *conn) request(j job) {
-	if cap(c.out) > roomKept {
-		c.out = nil
-	}
 	n := c.codec.Prepare(j.inv)
 	c.out = slices.Grow(c.out[:0], len(j.route.head)+maxTrace+maxDigits+n)
 	if tr := j.trace(); tr == nil {

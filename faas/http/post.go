@@ -73,6 +73,7 @@ var bodies sync.Pool // of *[]byte
 const largestKept = 8 << 20 // bytes; a larger room is given back
 
 func (c *conn) post(j job) *Answer {
+	defer c.letGo()
 	room, _ := bodies.Get().(*[]byte)
 	if room == nil {
 		room = new([]byte)

@@ -113,15 +113,22 @@ func (w *Worker) mayStart() bool {
 // leastAnswer is what an answer is taken to be large at least, so that the first of a run of large ones tell before too many are under way.
 const leastAnswer = 16 << 10
 
-// mayTake reports whether an endpoint may have another try under way: answers become rows, for which all endpoints together
-// have a quarter of the memory.
+// firstAnswers are under way at an endpoint before anything is known of their size. While it answers nothing there are a quarter more each second.
+const firstAnswers = 16
+
+// answerShare is the memory for the answers that an endpoint's tries lead to: answers become rows, for which all endpoints together have
+// a quarter of the memory.
+func (w *Worker) answerShare() int64 { return w.cfg.Memory / 4 / int64(len(w.endpoints)) }
+
+// mayTake reports whether an endpoint may have another try under way.
 func (w *Worker) mayTake(ep *endpointState) bool {
-	share := w.cfg.Memory / 4 / int64(len(w.endpoints))
+	share := w.answerShare()
 	answer := max(ep.usualAnswer, min(leastAnswer, share/64))
 	return ep.inflight < ep.limit && (ep.inflight == 0 || int64(ep.inflight)*answer <= share)
 }
 
-// noteAnswer takes note of the size of an answer.
+// noteAnswer takes note of the size of an answer. A large one counts at once, since others that are under way may be as large, and is
+// forgotten bit by bit.
 func (ep *endpointState) noteAnswer(resp *Response) {
 	size := int64(0)
 	for i := range resp.Mutations {
@@ -136,5 +143,5 @@ func (ep *endpointState) noteAnswer(resp *Response) {
 	for i := range resp.Egresses {
 		size += int64(len(resp.Egresses[i].Arg))
 	}
-	ep.usualAnswer += (size - ep.usualAnswer) / 8
+	ep.usualAnswer = max(size, ep.usualAnswer-(ep.usualAnswer-size)/8)
 }

@@ -74,6 +74,9 @@ func (w *Worker) seeWhoAnswers() {
 		ep := &w.endpoints[i]
 		ep.stands = ep.answered == ep.answeredBefore
 		ep.answeredBefore = ep.answered
+		if ep.stands {
+			ep.usualAnswer -= ep.usualAnswer / 5 // it may stand because only so few were let go
+		}
 	}
 }
 

@@ -147,6 +147,9 @@ func NewWorker(cfg WorkerConfig) (*Worker, error) {
 	for _, e := range cfg.App.Endpoints {
 		w.endpoints = append(w.endpoints, endpointState{Endpoint: e, limit: e.Window, absent: true})
 	}
+	for i := range w.endpoints {
+		w.endpoints[i].usualAnswer = w.answerShare() / firstAnswers
+	}
 	w.loads.usual = w.cacheLimit() / firstReads
 	for i, e := range cfg.App.Egresses {
 		w.egresses = append(w.egresses, egressState{Egress: e})

@@ -81,6 +81,9 @@ func (s *workerScript) start(c command) {
 		s.printf("error: %v", err)
 		return
 	}
+	for i := range w.endpoints {
+		w.endpoints[i].usualAnswer = 0 // scripts are about other things: answers are known to be small
+	}
 	s.w, s.pending = w, nil
 	s.tries, s.last, s.emitted = map[Address]*Invocation{}, map[Address]Result{}, map[string]*OutRecord{}
 	s.hold = c.text("store", "auto") == "hold"
