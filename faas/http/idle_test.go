@@ -42,6 +42,12 @@ func TestIdleConnectionsKeepNothingLarge(t *testing.T) {
 	t.Cleanup(s.Close)
 	c := newCaller(t, Config{URL: s.URL + "/fn", PayloadMaxBytes: 2 * size})
 	before := heap()
+	idle := func(after string) {
+		t.Helper()
+		if grown := heap() - before; grown > size {
+			t.Errorf("%d connections that are idle after %s keep %d bytes", lanes, after, grown)
+		}
+	}
 	together.Add(lanes)
 	for i := range lanes {
 		inv := invocation(string(rune('a' + i)))
@@ -53,6 +59,7 @@ func TestIdleConnectionsKeepNothingLarge(t *testing.T) {
 			t.Fatalf("got %+v", o)
 		}
 	}
+	idle("invocations")
 	together.Add(lanes)
 	answers := make(chan *Answer)
 	for range lanes {
@@ -63,9 +70,7 @@ func TestIdleConnectionsKeepNothingLarge(t *testing.T) {
 			t.Fatalf("status %d, %d bytes, %s", a.Status, len(a.Body), a.Reason)
 		}
 	}
-	if grown := heap() - before; grown > size {
-		t.Errorf("%d idle connections keep %d bytes", lanes, grown)
-	}
+	idle("posts")
 }
 
 // largeAnswer is an answer with a value of so many bytes.

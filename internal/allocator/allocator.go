@@ -13,7 +13,7 @@ import (
 // Tune sets the garbage collector for a node that keeps memory bytes of messages, state and cache: a limit of one and a half times
 // that, below which the heap may grow by gcPercent of what lives. And it has the C library give large blocks back once they are
 // freed: the shards' stores keep their memtables there, in a binary built with cgo.
-// GOMEMLIMIT, GOGC, MALLOC_MMAP_THRESHOLD_ and GLIBC_TUNABLES, where set, win over their part of it.
+// GOMEMLIMIT, GOGC, MALLOC_MMAP_THRESHOLD_ and glibc.malloc.mmap_threshold in GLIBC_TUNABLES, where set, win over their part of it.
 func Tune(memory int64, gcPercent int) {
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(memory + memory/2)

@@ -13,11 +13,11 @@ package allocator
 // #endif
 import "C"
 
-// large is where a block gets pages of its own, which the kernel has back once it is freed. Memtables are as large or larger,
-// the blocks in the stores' caches are smaller.
+// large is where a block gets pages of its own, which the kernel has back once it is freed. Memtables are as large or larger; the blocks in the
+// stores' caches are smaller, but for those of large values.
 const large = 256 << 10
 
 // returnLarge keeps glibc's threshold for such blocks where it is. By itself it rises to the size of whatever was freed, up to
 // 32 MiB: from then on memtables come from glibc's arenas, which keep what was freed below any block still in use. Other
-// C libraries have no such threshold.
+// C libraries have no such threshold. What is free at an end of an arena goes back from 128 KiB on, which does not rise any more either.
 func returnLarge() { C.map_from(large) }

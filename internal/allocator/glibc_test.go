@@ -41,7 +41,10 @@ func TestFreedMemoryGoesBack(t *testing.T) {
 	if tuned > blocks/8 {
 		t.Errorf("a tuned process still has %d bytes of %d that it freed", tuned, blocks)
 	}
-	t.Logf("without Tune it still has %d bytes: most of them with glibc, few with another C library", untuned)
+	if untuned < blocks/2 {
+		t.Logf("without Tune it has %d bytes: this C library gives all back, and has no variables that win", untuned)
+		return
+	}
 	for _, env := range []string{"MALLOC_MMAP_THRESHOLD_=33554432", "GLIBC_TUNABLES=glibc.malloc.mmap_threshold=33554432"} {
 		if n := kept(t, binary, "tune", env); n < untuned/2 {
 			t.Errorf("with %s it has %d bytes, %d without Tune: the environment does not win", env, n, untuned)

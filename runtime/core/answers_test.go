@@ -5,18 +5,18 @@ import (
 	"testing"
 )
 
-// answering is a worker with one endpoint, and its tries under way.
+// answering is a worker with endpoints for f/*, and g/* if there are two, and its tries under way.
 type answering struct {
 	w      *Worker
 	flying []*Invocation
 }
 
-func newAnswering(memory int64, window int) *answering {
+func newAnswering(memory int64, endpoints ...Endpoint) *answering {
 	a := &answering{w: must(NewWorker(WorkerConfig{
 		Nodes: make([]NodeID, 1), Sharding: must(NewSharding(1)), Owners: make([]WorkerID, 1), Memory: memory, Now: 1000,
 		App: &Application{
-			Endpoints: []Endpoint{{Window: window}}, EndpointOf: func(FunctionType) (EndpointID, bool) { return 0, true },
-			Egresses: []Egress{{Name: "out/now"}},
+			Endpoints: endpoints, Egresses: []Egress{{Name: "out/now"}},
+			EndpointOf: func(t FunctionType) (EndpointID, bool) { return EndpointID(t[0] - 'f'), true },
 		},
 	}))}
 	a.w.Step(ShardRestored{Empty: true}, nil)
@@ -53,7 +53,7 @@ func (a *answering) answer(size int) {
 // the window. One large answer among small ones is enough to be careful.
 func TestLargeAnswersUnderWay(t *testing.T) {
 	const memory = 4 << 20
-	a := newAnswering(memory, 200)
+	a := newAnswering(memory, Endpoint{Window: 200})
 	a.messages(900)
 	for range 300 {
 		a.answer(100 << 10)
@@ -80,8 +80,9 @@ func TestLargeAnswersUnderWay(t *testing.T) {
 // Before the first answer few invocations are under way, since all of them may lead to large ones: soon more when answers are small,
 // and slowly more when none comes.
 func TestFirstAnswers(t *testing.T) {
-	const memory, window = 256 << 20, 1000
-	a := newAnswering(memory, window)
+	const memory = 256 << 20
+	endpoint := Endpoint{Window: 1000}
+	a := newAnswering(memory, endpoint)
 	a.messages(900)
 	if got, want := len(a.flying), firstAnswers+1; got != want {
 		t.Errorf("%d under way before the first answer, want %d", got, want)
@@ -93,10 +94,18 @@ func TestFirstAnswers(t *testing.T) {
 		t.Errorf("%d under way after %d small answers, want at least %d", got, 3*firstAnswers, want)
 	}
 
-	a = newAnswering(memory, window)
-	a.messages(900)
-	for i := range Millis(20) { // all of the first ones hang
+	a = newAnswering(memory, endpoint, endpoint)
+	a.step(Records{Messages: []*Message{{Target: Address{Type: "g/b", ID: "1"}}, {Target: Address{Type: "g/b", ID: "1"}}}})
+	for i := range Millis(60) { // the other one hangs, and this one is idle
 		a.step(Tick{Now: 2000 + 1000*i})
+	}
+	a.flying = nil
+	a.messages(900)
+	if got, want := len(a.flying), firstAnswers+1; got != want {
+		t.Errorf("%d under way before the first answer of an endpoint that was idle, want %d", got, want)
+	}
+	for i := range Millis(20) { // all of the first ones hang
+		a.step(Tick{Now: 70_000 + 1000*i})
 	}
 	if got, want := len(a.flying), 40*firstAnswers; got < want {
 		t.Errorf("%d under way after 20 s without an answer, want at least %d", got, want)

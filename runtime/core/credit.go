@@ -113,7 +113,8 @@ func (w *Worker) mayStart() bool {
 // leastAnswer is what an answer is taken to be large at least, so that the first of a run of large ones tell before too many are under way.
 const leastAnswer = 16 << 10
 
-// firstAnswers are under way at an endpoint before anything is known of their size. While it answers nothing there are a quarter more each second.
+// firstAnswers are what an endpoint's share of memory is taken to hold before anything is known of their size; one more try is under way then. While
+// none answers there are a quarter more each second.
 const firstAnswers = 16
 
 // answerShare is the memory for the answers that an endpoint's tries lead to: answers become rows, for which all endpoints together have
@@ -123,7 +124,7 @@ func (w *Worker) answerShare() int64 { return w.cfg.Memory / 4 / int64(len(w.end
 // mayTake reports whether an endpoint may have another try under way.
 func (w *Worker) mayTake(ep *endpointState) bool {
 	share := w.answerShare()
-	answer := max(ep.usualAnswer, min(leastAnswer, share/64))
+	answer := max(ep.expectedAnswer, min(leastAnswer, share/64))
 	return ep.inflight < ep.limit && (ep.inflight == 0 || int64(ep.inflight)*answer <= share)
 }
 
@@ -143,5 +144,5 @@ func (ep *endpointState) noteAnswer(resp *Response) {
 	for i := range resp.Egresses {
 		size += int64(len(resp.Egresses[i].Arg))
 	}
-	ep.usualAnswer = max(size, ep.usualAnswer-(ep.usualAnswer-size)/8)
+	ep.expectedAnswer = max(size, ep.expectedAnswer-(ep.expectedAnswer-size)/8)
 }

@@ -68,14 +68,15 @@ func (in *instance) holdsCredit() bool {
 	return slices.ContainsFunc(in.mail, uses) || slices.ContainsFunc(in.behind, uses)
 }
 
-// seeWhoAnswers notes which endpoints have had an accepted answer since it was called last.
+// seeWhoAnswers notes which endpoints have had an accepted answer since it was called last. One that has not, and is let take no more tries for
+// fear of large answers, is feared less: those under way may hang.
 func (w *Worker) seeWhoAnswers() {
 	for i := range w.endpoints {
 		ep := &w.endpoints[i]
 		ep.stands = ep.answered == ep.answeredBefore
 		ep.answeredBefore = ep.answered
-		if ep.stands {
-			ep.usualAnswer -= ep.usualAnswer / 5 // it may stand because only so few were let go
+		if ep.stands && ep.inflight < ep.limit && !w.mayTake(ep) {
+			ep.expectedAnswer -= ep.expectedAnswer / 5
 		}
 	}
 }

@@ -87,7 +87,7 @@ type endpointState struct {
 	absent   bool            // there may be waiting messages in the stores whose Addresses are not in memory
 	skipped  bool            // this round of the scan saw some, or they were forgotten while it went on
 
-	usualAnswer    int64  // bytes of an answer, about; see mayTake
+	expectedAnswer int64  // bytes that an answer may have; see mayTake
 	called         Epoch  // the last in which a try began
 	answered       uint64 // tries whose answers were accepted
 	answeredBefore uint64 // the same when the last relief looked at everything
@@ -148,7 +148,7 @@ func NewWorker(cfg WorkerConfig) (*Worker, error) {
 		w.endpoints = append(w.endpoints, endpointState{Endpoint: e, limit: e.Window, absent: true})
 	}
 	for i := range w.endpoints {
-		w.endpoints[i].usualAnswer = w.answerShare() / firstAnswers
+		w.endpoints[i].expectedAnswer = w.answerShare() / firstAnswers
 	}
 	w.loads.usual = w.cacheLimit() / firstReads
 	for i, e := range cfg.App.Egresses {

@@ -82,7 +82,7 @@ func (s *workerScript) start(c command) {
 		return
 	}
 	for i := range w.endpoints {
-		w.endpoints[i].usualAnswer = 0 // scripts are about other things: answers are known to be small
+		w.endpoints[i].expectedAnswer = 0 // scripts are about other things: answers are known to be small
 	}
 	s.w, s.pending = w, nil
 	s.tries, s.last, s.emitted = map[Address]*Invocation{}, map[Address]Result{}, map[string]*OutRecord{}
