@@ -3,8 +3,8 @@ package core
 // groupSize is how many items travel together at most: as many as the endpoint takes, or fewer, so that a group takes no longer than the target.
 //
 // It grows by what full groups leave room for. It falls at most once in a round trip, a little for a late group, which may be an
-// accident, and more for each one that follows. No more is asked of groups than of a single item: what that takes, smaller groups
-// do not mend.
+// accident, and more for each one that follows. Groups may take half as long again as a single item usually does: what that takes,
+// smaller groups do not mend, and where the server is busy with many small ones they make it worse.
 type groupSize struct {
 	target  Millis  // zero: only the endpoint bounds a group
 	most    int     // items that the endpoint takes
@@ -12,7 +12,7 @@ type groupSize struct {
 	late    int     // late groups in a row, of those that count
 	lowered uint64  // groups up to this number were sent before the last fall
 	used    float64 // of its time by the last full group, as a part
-	one     float64 // milliseconds that one item takes, rather little; zero if unknown
+	one     float64 // milliseconds that one item takes, about; zero if unknown
 }
 
 func newGroupSize(target Millis, most int) groupSize {
@@ -55,18 +55,23 @@ func (s *groupSize) note(items int, took Millis, number, sent uint64) {
 	}
 }
 
-// noteOne follows what one item takes: no more than any group does, and up slowly.
+// someItems of a group that is soon answered say that one item takes no longer. Of fewer, one that is soon answered may have been lucky, where the
+// server is busy with many small ones.
+const someItems = 16
+
+// noteOne follows what one item takes: usually, and no more than any group of some items does.
 func (s *groupSize) noteOne(items int, took float64) {
+	took = max(took, 0.5)
 	switch {
-	case s.one == 0 || took < s.one:
-		s.one = max(took, 0.5)
-	case items == 1:
-		s.one += (took - s.one) / 16
+	case s.one == 0, took < s.one && items >= someItems:
+		s.one = took
+	case took < s.one, items == 1:
+		s.one += (took - s.one) / 8
 	}
 }
 
-// goal is how long a group may take.
-func (s *groupSize) goal() float64 { return max(float64(s.target), 1.25*s.one) }
+// goal is how long a group may take. What one item usually takes, many take longer: there is some room above it.
+func (s *groupSize) goal() float64 { return max(float64(s.target), 1.5*s.one) }
 
 func (s *groupSize) fall(sent uint64) {
 	s.lowered, s.used = sent, 0

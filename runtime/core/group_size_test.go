@@ -117,12 +117,12 @@ func TestGroupSizeRecovers(t *testing.T) {
 func TestGroupSizeNeverAimsBelowOneItem(t *testing.T) {
 	r := &sizeRig{groupSize: newGroupSize(50, 1000)}
 	r.run(300, linear(200, 0.5, 0))
-	if n := r.limit(); n < 60 || r.took[299] > 260 {
+	if n := r.limit(); n < 60 || r.took[299] > 310 {
 		t.Errorf("one item takes 200 ms, each more 0.5 ms, and the target is 50: groups of %d items, which take %v ms", n, r.took[299])
 	}
 	r.run(200, linear(200, 100, 0))
-	if n := r.limit(); n != 1 {
-		t.Errorf("each item takes 100 ms more: groups of %d items, want 1", n)
+	if n := r.limit(); n > 3 {
+		t.Errorf("each item takes 100 ms more: groups of %d items, want at most 3", n)
 	}
 	r.run(200, linear(1, 0.5, 0))
 	if n := r.limit(); n < 60 || n > 98 {
@@ -147,5 +147,20 @@ func TestGroupSizeTakes(t *testing.T) {
 	r.run(12, linear(0, 0.1, 0))
 	if r.limit() != 500 {
 		t.Errorf("%d items 12 groups later, want 500", r.limit())
+	}
+}
+
+// A server that is busy with many small groups answers late because they are small, and some by chance soon: groups grow until they are in time.
+func TestGroupSizeAtABusyServer(t *testing.T) {
+	r := &sizeRig{groupSize: newGroupSize(10, 1000)}
+	random := rand.New(rand.NewPCG(3, 4))
+	r.run(500, func(n int) float64 {
+		if n < someItems && random.IntN(10) == 0 {
+			return 2
+		}
+		return 500 * (0.1/float64(n) + 0.005) // 500 items are under way, and a group costs as much as 20 of its items
+	})
+	if n := r.limit(); n < 2*someItems {
+		t.Errorf("groups of %d items, each of which takes %v ms", n, r.took[499])
 	}
 }
