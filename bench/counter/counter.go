@@ -1,5 +1,5 @@
 // Package counter is the bench's function with the Go SDK: it counts its messages and emits, for each, one record that repeats the message's
-// value. bench/fnserver-sdk serves it over HTTP, bench/fnlambda on Lambda.
+// value. bench/fnserver-sdk serves it over HTTP, bench/fnlambda on Lambda; bench/poison calls it.
 package counter
 
 import (
@@ -10,7 +10,8 @@ import (
 	stateway "github.com/stateway/stateway/lambda-sdk"
 )
 
-var count = stateway.ValueOf("count", stateway.Int64)
+// State is what an Address keeps: how many messages it has had.
+var State = stateway.ValueOf("count", stateway.Int64)
 
 // Options say what else it does. The zero value is nothing.
 type Options struct {
@@ -33,7 +34,7 @@ func (o Options) App() *stateway.App {
 		options = append(options, stateway.WithParallel(1000)) // they only wait
 	}
 	app := stateway.New(options...)
-	app.Function("bench/counter", o.run, count)
+	app.Function("bench/counter", o.run, State)
 	return app
 }
 
@@ -42,11 +43,16 @@ func (o Options) run(ctx *stateway.Context, msg stateway.Message) error {
 		return err
 	}
 	time.Sleep(o.Pause)
-	n, err := count.Get(ctx)
+	return Count(ctx, msg)
+}
+
+// Count counts a message in State, and emits a record that repeats its value.
+func Count(ctx *stateway.Context, msg stateway.Message) error {
+	n, err := State.Get(ctx)
 	if err != nil {
 		return err
 	}
-	count.Set(ctx, n+1)
+	State.Set(ctx, n+1)
 	ctx.Egress("bench/out", msg.Payload())
 	return nil
 }

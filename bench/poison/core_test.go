@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stateway/stateway/bench/counter"
 	codec "github.com/stateway/stateway/faas/group"
 	stateway "github.com/stateway/stateway/lambda-sdk"
 	"github.com/stateway/stateway/protocol/group"
@@ -217,8 +218,8 @@ func BenchmarkPoisonInCore(b *testing.B) {
 				if err != nil {
 					return err
 				}
-				return add(ctx, msg)
-			}, count)
+				return counter.Count(ctx, msg)
+			}, counter.State)
 			l := newLine(b, app)
 			for range min(40, 4*b.N) { // it gets warm; the next chunk is one without poison
 				l.run(b)
@@ -231,6 +232,9 @@ func BenchmarkPoisonInCore(b *testing.B) {
 			}
 			b.StopTimer()
 			report(b, times, chunk)
+			if want := b.N * int(bad); l.dead != want {
+				b.Errorf("%d dead letters, want %d", l.dead, want)
+			}
 			b.ReportMetric(float64(l.dead)/float64(b.N), "dead/op")
 			b.ReportMetric(float64(failed)/float64(b.N), "failed/op")
 		})

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stateway/stateway/bench/counter"
 	stateway "github.com/stateway/stateway/lambda-sdk"
 	"github.com/stateway/stateway/runtime/embed"
 	"github.com/stateway/stateway/runtime/module"
@@ -43,10 +44,8 @@ kind: io.stateway.discard.v1/egress
 spec: {id: bench/dead}
 `
 
-var count = stateway.ValueOf("count", stateway.Int64)
-
-// counter counts messages, and tells when a turn of them is done.
-type counter struct {
+// meter counts messages, and tells when a turn of them is done.
+type meter struct {
 	every   int64 // in turns with poison, one message in so many fails; 0 means none
 	handled atomic.Int64
 	failed  atomic.Int64
@@ -55,68 +54,57 @@ type counter struct {
 }
 
 // poison reports whether a message fails, by its number.
-func (c *counter) poison(number int64) bool {
+func (m *meter) poison(number int64) bool {
 	in := number%(2*turn) - turn*6/5
-	return c.every > 0 && in >= 0 && in < turn/2 && in%(c.every/2) == 0
+	return m.every > 0 && in >= 0 && in < turn/2 && in%(m.every/2) == 0
 }
 
-func (c *counter) handle(ctx *stateway.Context, msg stateway.Message) error {
+func (m *meter) handle(ctx *stateway.Context, msg stateway.Message) error {
 	number, err := stateway.Int64.Read(msg)
 	if err != nil {
 		return err
 	}
-	if c.poison(number) {
-		if c.failed.Add(1)%2 == 0 { // it is tried twice, and once more where it was not alone in its batch
-			c.done()
+	if m.poison(number) {
+		if m.failed.Add(1)%2 == 0 { // it is tried twice, and once more where it was not alone in its batch
+			m.done()
 		}
 		return errPoison
 	}
-	if err := add(ctx, msg); err != nil {
+	if err := counter.Count(ctx, msg); err != nil {
 		return err
 	}
-	c.done()
+	m.done()
 	return nil
 }
 
 // done counts a message that is done.
-func (c *counter) done() {
-	if c.handled.Add(1)%turn == 0 {
-		c.turns <- time.Now()
+func (m *meter) done() {
+	if m.handled.Add(1)%turn == 0 {
+		m.turns <- time.Now()
 	}
 }
 
 var errPoison = errors.New("a poison message")
 
-// add is what the function does.
-func add(ctx *stateway.Context, msg stateway.Message) error {
-	n, err := count.Get(ctx)
-	if err != nil {
-		return err
-	}
-	count.Set(ctx, n+1)
-	ctx.Egress("bench/out", msg.Payload())
-	return nil
-}
-
 // start runs a node and the function's server until the benchmark ends. Checkpoints are work for more than a turn: it makes none by the clock.
-func (c *counter) start(b *testing.B) {
-	c.turns = make(chan time.Time, 1000)
+func (m *meter) start(b *testing.B) {
+	m.turns = make(chan time.Time, 1000)
 	quiet := slog.New(slog.DiscardHandler)
 	app := stateway.New(stateway.WithLogger(quiet))
-	app.Function("bench/counter", c.handle, count)
+	app.Function("bench/counter", m.handle, counter.State)
 	server := httptest.NewServer(app)
 	dir := b.TempDir() // removed after what is cleaned up below
 	ctx, stop := context.WithCancel(context.Background())
-	c.ended = make(chan error, 1)
+	m.ended = make(chan error, 1)
 	go func() {
-		c.ended <- embed.Run(ctx, embed.Config{
+		m.ended <- embed.Run(ctx, embed.Config{
 			Dir: dir, CheckpointEvery: time.Hour, Log: quiet,
 			Modules: []module.Source{{Name: "module.yaml", Data: fmt.Appendf(nil, application, server.URL)}},
 		})
 	}()
 	b.Cleanup(func() {
 		stop()
-		if err := <-c.ended; err != nil {
+		if err := <-m.ended; err != nil {
 			b.Error(err)
 		}
 		server.Close()
@@ -124,12 +112,12 @@ func (c *counter) start(b *testing.B) {
 }
 
 // next waits for the end of a turn.
-func (c *counter) next(b *testing.B) time.Time {
+func (m *meter) next(b *testing.B) time.Time {
 	select {
-	case at := <-c.turns:
+	case at := <-m.turns:
 		return at
-	case err := <-c.ended:
-		c.ended <- err
+	case err := <-m.ended:
+		m.ended <- err
 		b.Fatalf("the node ended: %v", err)
 		return time.Time{}
 	}
@@ -140,21 +128,21 @@ func (c *counter) next(b *testing.B) time.Time {
 func BenchmarkPoison(b *testing.B) {
 	for _, every := range []int64{10_000, 500, 0} {
 		b.Run(fmt.Sprintf("one-in=%d", every), func(b *testing.B) {
-			c := &counter{every: every}
-			c.start(b)
+			m := &meter{every: every}
+			m.start(b)
 			var last time.Time
 			for range min(10, 2*b.N) { // it gets warm; the next turn is one without poison
-				last = c.next(b)
+				last = m.next(b)
 			}
 			times := make([]float64, 2*b.N+1)
 			b.ResetTimer()
 			for i := range times {
-				now := c.next(b)
+				now := m.next(b)
 				times[i], last = now.Sub(last).Seconds(), now
 			}
 			b.StopTimer()
 			report(b, times, turn)
-			if every > 0 && c.failed.Load() == 0 {
+			if every > 0 && m.failed.Load() == 0 {
 				b.Error("no message failed")
 			}
 		})

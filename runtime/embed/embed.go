@@ -162,7 +162,8 @@ const gcPercent = 400
 // TuneMemory sets the garbage collector, and the C library of a binary built with cgo, as is good for a process that is a node with
 // Config.Memory of memory bytes (zero: the default) and hardly anything else: a memory limit of one and a half times that, GOGC 400, and
 // large blocks that go back to the kernel when they are freed. GOMEMLIMIT, GOGC, MALLOC_MMAP_THRESHOLD_, and
-// glibc.malloc.mmap_threshold in GLIBC_TUNABLES, win where the environment has them. Call it before Run: these are settings of the whole process, so that neither New nor Run touches them.
+// glibc.malloc.mmap_threshold in GLIBC_TUNABLES, win where the environment has them. Call it before Run: these are settings of the whole
+// process, so that neither New nor Run touches them.
 func TuneMemory(memory int64) {
 	if memory == 0 {
 		memory = node.DefaultMemory
