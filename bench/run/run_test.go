@@ -108,6 +108,13 @@ func TestGeometric(t *testing.T) {
 	if diff := cmp.Diff(want, v, cmpopts.EquateApprox(0, 1e-9)); diff != "" {
 		t.Errorf("values (-want +got):\n%s", diff)
 	}
+	v.geometric("c", []float64{9, 0, 0.1, 0.2, 0.3, -9, 0.4, -0.1}) // cut to 0, 0.1, 0.2, 0.3
+	if want := math.Exp(0.15); math.Abs(v["c"]-want) > 1e-9 {
+		t.Errorf("the middle ratio is %v, want %v", v["c"], want)
+	}
+	if want := math.Sqrt(4./3*0.14/7*8) / 4; math.Abs(v["cError"]-want) > 1e-9 { // 0, 0, 0, 0.1, 0.2, 0.3, 0.3, 0.3 around 0.15
+		t.Errorf("its error is %v, want %v", v["cError"], want)
+	}
 }
 
 func TestUsage(t *testing.T) {
