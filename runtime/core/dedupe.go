@@ -139,7 +139,8 @@ func (w *Worker) acceptFirst(in *instance, m *Message, e Epoch) {
 	old := in.shard.dedupes[dedupeKey{m.Target, m.Dedupe}]
 	w.keepID(m, in.shard.overlayOf(e), old)
 	if old != nil && old.row.epoch == 0 && e < w.epoch {
-		w.keepID(m, in.shard.overlay(), nil) // behind the delete that the sweep has put there
+		w.keepID(m, in.shard.overlay(), nil)                     // behind the delete that the sweep has put there
+		in.shard.dedupes[dedupeKey{m.Target, m.Dedupe}].late = e // its repeats from there are no rows
 	}
 	w.accept(in, m, e)
 }
