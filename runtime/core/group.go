@@ -99,8 +99,9 @@ type GroupDispatcherConfig struct {
 	RampEvery Millis
 	// Linger is how long an item waits for others to travel with while slots are free; zero, the default, waits for nothing.
 	Linger Millis
-	// Target is how long a group may take from sending to its answer; groups begin with one item, and grow and shrink by it. What one item takes
-	// a group may take as well. Zero sets no target: all that is ready goes together, though many slots may be free.
+	// Target is how long a group may take from sending to its answer; groups begin with one item, and grow and shrink by it. What one item usually
+	// takes a group may take as well, and half as much again; while that is more than the target, every 16th group has one item, to see what it
+	// takes by now. Zero sets no target: all that is ready goes together, though many slots may be free.
 	Target Millis
 	Retry  Retry  // waits during the endpoint's trouble; a Jitter of zero means 0.2, a negative one none
 	Probes int    // groups at a time that find out whether the trouble is over; default 2

@@ -9,7 +9,7 @@ func (d *GroupDispatcher) pick(out *[]GroupEffect) *Group {
 	}
 	if d.repeated { // many that fail alone must not keep everybody else out
 		d.repeated = false
-		if g := d.form(d.size.limit(), out); g != nil {
+		if g := d.form(d.size.next(), out); g != nil {
 			return g
 		}
 	}
@@ -17,7 +17,7 @@ func (d *GroupDispatcher) pick(out *[]GroupEffect) *Group {
 		d.repeated = true
 		return g
 	}
-	return d.form(d.size.limit(), out)
+	return d.form(d.size.next(), out)
 }
 
 // pickAgain takes a group that is to be sent as it is, nil if none is due.
@@ -62,6 +62,7 @@ func (d *GroupDispatcher) form(most int, out *[]GroupEffect) *Group {
 			g.Bytes += item.size
 		}
 		if len(g.Items) > 0 {
+			d.size.formed(len(g.Items))
 			return g
 		}
 	}

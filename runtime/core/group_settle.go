@@ -66,7 +66,7 @@ func (d *GroupDispatcher) wantedWake() Millis {
 	if len(d.flying) < d.limit.current && d.pace.hinders(d.underway+d.fresh.len(), d.windowBounds()) {
 		earlier(d.pace.stalledAt())
 	}
-	if d.fresh.len() > 0 && len(d.flying) < d.limit.current && d.lingers(d.size.limit()) {
+	if d.fresh.len() > 0 && len(d.flying) < d.limit.current && d.lingers(d.size.next()) {
 		earlier(d.fresh.first().at + d.cfg.Linger)
 	}
 	if d.rampAt > 0 && len(d.flying) >= d.limit.current {

@@ -17,14 +17,27 @@ type sizeRig struct {
 func (r *sizeRig) run(groups int, took func(items int) float64) {
 	r.items, r.took = nil, nil
 	for range groups {
-		r.one(took(r.limit()))
+		n := r.next()
+		r.formed(n)
+		r.answer(n, took(n))
 	}
 }
 
-func (r *sizeRig) one(took float64) {
+// answer is that of one more group.
+func (r *sizeRig) answer(items int, took float64) {
 	r.sent++
-	r.items, r.took = append(r.items, r.limit()), append(r.took, took)
-	r.note(r.limit(), Millis(took+0.5), r.sent, r.sent)
+	r.items, r.took = append(r.items, items), append(r.took, took)
+	r.note(items, Millis(took+0.5), r.sent, r.sent)
+}
+
+// usual is the median of the items of the last 100 groups, and how long they took in the mean.
+func (r *sizeRig) usual() (items int, took float64) {
+	last := slices.Clone(r.items[len(r.items)-100:])
+	slices.Sort(last)
+	for _, t := range r.took[len(r.took)-100:] {
+		took += t / 100
+	}
+	return last[50], took
 }
 
 // linear takes a time for a group, and one for each item, give or take a part.
@@ -150,17 +163,74 @@ func TestGroupSizeTakes(t *testing.T) {
 	}
 }
 
+// What one item takes may be measured far too high, once or for long. Groups are soon as large as they should be, and in time.
+func TestGroupSizeAfterSlowItems(t *testing.T) {
+	cases := []struct {
+		name        string
+		before      func(r *sizeRig)
+		serve       func(int) float64
+		least, most int
+	}{
+		{"the first answer comes late", func(r *sizeRig) { r.answer(1, 5000) }, linear(0, 50, 0), 1, 2},
+		{"the server was slow for long", func(r *sizeRig) { r.run(200, linear(200, 100, 0)) }, linear(0, 50, 0), 1, 2},
+		{"one slow item", func(r *sizeRig) { r.run(200, linear(1, 12, 0)); r.answer(1, 2000) }, linear(1, 12, 0), 6, 8},
+		{"each 30th item is slow", func(r *sizeRig) {
+			for range 20 {
+				r.run(29, linear(1, 12, 0))
+				r.answer(1, 2000)
+			}
+		}, linear(1, 12, 0), 6, 8},
+	}
+	for _, c := range cases {
+		r := &sizeRig{groupSize: newGroupSize(100, 1000)}
+		c.before(r)
+		r.run(300, c.serve)
+		if items, took := r.usual(); items < c.least || items > c.most || took > 110 {
+			t.Errorf("%s: groups of %d items and %.0f ms, want %d to %d and about 100", c.name, items, took, c.least, c.most)
+		}
+	}
+}
+
+// A single item that is sent to see what it takes says nothing of how large groups may be, late or not.
+func TestGroupSizeOfWhatIsAsked(t *testing.T) {
+	r := &sizeRig{groupSize: newGroupSize(100, 1000)}
+	r.run(300, linear(200, 20, 0))
+	before := r.limit()
+	for range 5 {
+		r.answer(1, 5000)
+	}
+	if before < 3 || r.limit() != before {
+		t.Errorf("%d items after single items came late, before %d", r.limit(), before)
+	}
+	late := 2 * r.goal()
+	for range 3 {
+		r.answer(r.limit(), late)
+		r.answer(1, 200)
+	}
+	if r.limit() > before*2/5 {
+		t.Errorf("three late groups, with single items in time between them: %d items, before %d", r.limit(), before)
+	}
+}
+
+// Where single items wait behind full groups, groups do not grow by how long they take themselves.
+func TestGroupSizeOfItemsThatWait(t *testing.T) {
+	r := &sizeRig{groupSize: newGroupSize(10, 1000)}
+	r.run(1000, func(int) float64 { return 64 * (0.5 + 0.02*float64(r.limit())) }) // as many wait in one queue
+	if items, took := r.usual(); items < 10 || items > 40 {
+		t.Errorf("groups of %d items and %.0f ms, where a single one takes 33 ms", items, took)
+	}
+}
+
 // A server that is busy with many small groups answers late because they are small, and some by chance soon: groups grow until they are in time.
 func TestGroupSizeAtABusyServer(t *testing.T) {
 	r := &sizeRig{groupSize: newGroupSize(10, 1000)}
-	random := rand.New(rand.NewPCG(3, 4))
 	r.run(500, func(n int) float64 {
-		if n < someItems && random.IntN(10) == 0 {
+		if n < 10 && r.sent%10 == 9 {
 			return 2
 		}
-		return 500 * (0.1/float64(n) + 0.005) // 500 items are under way, and a group costs as much as 20 of its items
+		return 500 * (0.1/float64(r.limit()) + 0.005) // 500 items are under way, and a group costs as much as 20 of its items
 	})
-	if n := r.limit(); n < 2*someItems {
+	if n := r.limit(); n < 32 {
 		t.Errorf("groups of %d items, each of which takes %v ms", n, r.took[499])
 	}
 }

@@ -3,6 +3,7 @@ package core
 import (
 	"fmt"
 	"math/bits"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -419,6 +420,71 @@ func TestGroupTarget(t *testing.T) {
 	r.run(1500)
 	if n := len(r.sent[len(r.sent)-1].Items); n < 240 || n > 480 {
 		t.Errorf("an item takes 0.25 ms and a group should take 100: %d items", n)
+	}
+}
+
+// While one item takes longer than the target, every 16th group of fresh items has one, in the order in which they came, also when as many
+// groups are tried again. Where one is in time, none has.
+func TestGroupTargetAsksForOneItem(t *testing.T) {
+	for _, c := range []struct {
+		linger, took Millis
+		every        int
+	}{{0, 300, 16}, {20, 300, 16}, {0, 20, 0}, {20, 20, 0}} {
+		r := newGroupRig(t, GroupDispatcherConfig{Target: 100, StartAt: 1, Concurrency: 1, Linger: c.linger})
+		r.serve = func(g *Group) (GroupOutcome, Millis) { return allWell(g), c.took + Millis(len(g.Items)) }
+		r.submitMany(60_000)
+		r.run(60_000)
+		r.submit(alone(r.invs(200))...)
+		r.sent = nil
+		r.run(100_000)
+		next, since, asked := -1, 0, 0
+		for _, g := range r.sent {
+			if g.Items[0].Alone {
+				continue
+			}
+			id, _ := strconv.Atoi(g.Items[0].Target.ID)
+			if next >= 0 && id != next {
+				t.Fatalf("%+v: item %d is sent, want %d", c, id, next)
+			}
+			next, since = id+len(g.Items), since+1
+			if len(g.Items) > 1 {
+				continue
+			}
+			if asked > 0 && since != c.every {
+				t.Errorf("%+v: one item after %d groups", c, since)
+			}
+			asked, since = asked+1, 0
+		}
+		if (asked > 0) != (c.every > 0) || since > 16 && c.every > 0 {
+			t.Errorf("%+v: %d groups of one item among %d", c, asked, len(r.sent))
+		}
+	}
+}
+
+// alone makes them such as have failed without an answer.
+func alone(invs []*Invocation) []*Invocation {
+	for _, inv := range invs {
+		inv.Alone = true
+	}
+	return invs
+}
+
+// How long an item takes that has failed without an answer says nothing of others.
+func TestGroupTargetOfWhatTravelsAlone(t *testing.T) {
+	r := newGroupRig(t, GroupDispatcherConfig{Target: 100, StartAt: 1, Concurrency: 1})
+	r.serve = func(g *Group) (GroupOutcome, Millis) {
+		if g.Items[0].Alone {
+			return allWell(g), 2000
+		}
+		return allWell(g), 12 * Millis(len(g.Items))
+	}
+	r.submitMany(1000)
+	r.run(60_000)
+	before := r.d.size
+	r.submit(alone(r.invs(20))...)
+	r.run(60_000)
+	if r.allOK(); r.d.size != before {
+		t.Errorf("%+v after items that travel alone, before %+v", r.d.size, before)
 	}
 }
 
