@@ -3,6 +3,8 @@ package node
 import (
 	"testing"
 	"time"
+
+	"github.com/stateway/stateway/runtime/core"
 )
 
 // steps looks n times, each after so much came back, and returns the limit.
@@ -38,6 +40,25 @@ func TestPace(t *testing.T) {
 		}
 		if got := steps(&p, 200, 0, true, single); got != 128<<10 {
 			t.Errorf("%s, and then nothing asks for more: %d bytes, want 131072", c.name, got)
+		}
+	}
+}
+
+// A worker starves that has had too little for long, and not one that has just got to the end of what it was given.
+func TestDemandOfWorkers(t *testing.T) {
+	g := &generation{clock: newClock(0), workers: []*workerLoop{{}, {}}}
+	const long = 10 * core.Millis(paceEvery/time.Millisecond)
+	for _, c := range []struct {
+		fed  [2]core.Millis // so long ago
+		want bool
+	}{{[2]core.Millis{0, 0}, false}, {[2]core.Millis{0, long}, true}, {[2]core.Millis{long, 0}, true}, {[2]core.Millis{long, long}, true}} {
+		for i, w := range g.workers {
+			w.consumed.Store(3)
+			w.batches.Store(2)
+			w.fed.Store(int64(g.now() - c.fed[i]))
+		}
+		if d := g.demand(); d != (demand{consumed: 6, batches: 4, starving: c.want}) {
+			t.Errorf("workers that had enough %v ms ago: %+v, want starving %v", c.fed, d, c.want)
 		}
 	}
 }

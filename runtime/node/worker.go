@@ -22,7 +22,7 @@ type workerLoop struct {
 
 	// What ingresses ask of any goroutine: see demand.
 	consumed, batches atomic.Uint64
-	starving          atomic.Bool
+	fed               atomic.Int64 // when the worker last had as much as its endpoints could take, in the core's time
 }
 
 func newWorkerLoop(g *generation, w *core.Worker, id core.WorkerID) *workerLoop {
@@ -55,7 +55,7 @@ func (l *workerLoop) run(ctx context.Context) {
 			out = l.step(ev, out)
 		}
 		l.submit()
-		l.tellDemand()
+		l.tellDemand(last)
 		spare = events
 	}
 }
@@ -180,22 +180,24 @@ func (l *workerLoop) submit() {
 }
 
 // tellDemand makes known how the worker keeps up with what it is given.
-func (l *workerLoop) tellDemand() {
+func (l *workerLoop) tellDemand(now core.Millis) {
 	stats := l.core.Stats()
 	l.consumed.Store(stats.Consumed)
 	l.batches.Store(stats.Invocations)
-	if s := l.core.Starving(); s != l.starving.Load() {
-		l.starving.Store(s)
+	if !l.core.Starving() {
+		l.fed.Store(int64(now))
 	}
 }
 
-// demand is what all workers together could do with more.
+// demand is what all workers together could do with more. One starves that has had too little for as long as lies between two looks: for a moment
+// all do, between two batches.
 func (g *generation) demand() demand {
 	var d demand
+	since := int64(g.now()) - paceEvery.Milliseconds()
 	for _, w := range g.workers {
 		d.consumed += w.consumed.Load()
 		d.batches += w.batches.Load()
-		d.starving = d.starving || w.starving.Load()
+		d.starving = d.starving || w.fed.Load() < since
 	}
 	return d
 }
