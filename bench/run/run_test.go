@@ -89,10 +89,10 @@ func TestCompareTurns(t *testing.T) {
 	if err := v.compareTurns(samples); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := v[poisonRate], math.Sqrt(700/math.Sqrt(1000*2000)*800/2000); math.Abs(got-want) > 1e-9 {
+	if got, want := v[poisonRate], math.Cbrt(700/math.Sqrt(1000*2000)*800/2000*math.Sqrt(700*800)/2000); math.Abs(got-want) > 1e-9 {
 		t.Errorf("turns with poison had %v of the messages, want %v", got, want)
 	}
-	if got, want := v[poisonCost], math.Sqrt(math.Sqrt(1000*2000)/700*2000/800); math.Abs(got-want) > 1e-9 {
+	if got, want := v[poisonCost], math.Cbrt(math.Sqrt(1000*2000)/700*2000/800*2000/math.Sqrt(700*800)); math.Abs(got-want) > 1e-9 {
 		t.Errorf("turns with poison had %v times the CPU time a message, want %v", got, want)
 	}
 	if err := v.compareTurns(append(samples, [2]sample{samples[4][1], samples[4][1]})); err == nil {
@@ -104,7 +104,7 @@ func TestGeometric(t *testing.T) {
 	v := values{}
 	v.geometric("a", []float64{math.Log(2), math.Log(8)})
 	v.geometric("b", []float64{math.Log(3)})
-	want := values{"a": 4, "aError": math.Log(2) * math.Sqrt(4./3), "b": 3}
+	want := values{"a": 4, "aError": math.Log(2) * math.Sqrt(8./3), "b": 3}
 	if diff := cmp.Diff(want, v, cmpopts.EquateApprox(0, 1e-9)); diff != "" {
 		t.Errorf("values (-want +got):\n%s", diff)
 	}
@@ -112,7 +112,7 @@ func TestGeometric(t *testing.T) {
 	if want := math.Exp(0.15); math.Abs(v["c"]-want) > 1e-9 {
 		t.Errorf("the middle ratio is %v, want %v", v["c"], want)
 	}
-	if want := math.Sqrt(4./3*0.14/7*8) / 4; math.Abs(v["cError"]-want) > 1e-9 { // 0, 0, 0, 0.1, 0.2, 0.3, 0.3, 0.3 around 0.15
+	if want := math.Sqrt(8./3*0.14/(4*3)); math.Abs(v["cError"]-want) > 1e-9 { // 0, 0, 0, 0.1, 0.2, 0.3, 0.3, 0.3 around 0.15
 		t.Errorf("its error is %v, want %v", v["cError"], want)
 	}
 }

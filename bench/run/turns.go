@@ -51,8 +51,8 @@ func (b *bench) measureTurns(ctx context.Context, n *harness.Node, functions *ha
 }
 
 // compareTurns sets what every second turn, beginning with the second, is as a part of the geometric mean of its neighbours: the
-// arithmetic one is the larger the more they differ, so that turns without any poison would come out below one. Of each turn there are a sample of
-// its beginning and one of its end.
+// arithmetic one is the larger the more they differ, so that turns without any poison would come out below one. The others are compared with
+// theirs, too, the other way round: a slow turn counts as much with poison as without. Of each turn there are a sample of its beginning and one of its end.
 func (v values) compareTurns(samples [][2]sample) error {
 	const bothMicros = "CPUMicrosPerMessage" // of node and functions
 	turns := make([]values, len(samples))
@@ -65,8 +65,10 @@ func (v values) compareTurns(samples [][2]sample) error {
 	}
 	for name, of := range map[string]string{poisonRate: messagesPerSecond, poisonCost: bothMicros} {
 		var logs []float64
-		for i := 1; i+1 < len(turns); i += 2 {
-			logs = append(logs, math.Log(turns[i][of])-(math.Log(turns[i-1][of])+math.Log(turns[i+1][of]))/2)
+		sign := 1.
+		for i := 1; i+1 < len(turns); i++ {
+			logs = append(logs, sign*(math.Log(turns[i][of])-(math.Log(turns[i-1][of])+math.Log(turns[i+1][of]))/2))
+			sign = -sign
 		}
 		v.geometric(name, logs)
 	}
@@ -75,14 +77,15 @@ func (v values) compareTurns(samples [][2]sample) error {
 
 // geometric sets a value to the mean of the ratios whose logarithms are given, and its standard error if there are two or more. Who comes to the
 // machine or leaves it moves single ones far, so that the quarter at either end is left out; the error is that of such a mean (Tukey and McLaughlin,
-// 1963). Two ratios in a row have a turn in common, which makes the square of the error up to a third larger than if they had none.
+// 1963). Two ratios in a row have two turns in common, and two with one between them have one, which makes the square of the error up to 8/3 times
+// as large as if they had none.
 func (v values) geometric(name string, logs []float64) {
 	logs = slices.Sorted(slices.Values(logs))
 	cut := len(logs) / 4
 	low, high := logs[cut], logs[len(logs)-1-cut]
-	middle, all := 0.0, 0.0
+	left, middle, all := float64(len(logs)-2*cut), 0.0, 0.0
 	for _, x := range logs[cut : len(logs)-cut] {
-		middle += x / float64(len(logs)-2*cut)
+		middle += x / left
 	}
 	for i := range logs {
 		logs[i] = min(max(logs[i], low), high)
@@ -93,7 +96,7 @@ func (v values) geometric(name string, logs []float64) {
 		squares += (x - all) * (x - all)
 	}
 	v[name] = math.Exp(middle)
-	if n := float64(len(logs)); n > 1 {
-		v[name+"Error"] = math.Sqrt(4./3*squares/(n-1)*n) / (n - 2*float64(cut))
+	if left > 1 {
+		v[name+"Error"] = math.Sqrt(8. / 3 * squares / (left * (left - 1)))
 	}
 }

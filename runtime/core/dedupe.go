@@ -138,8 +138,8 @@ func without(mail []*Message, from int, m *Message) []*Message {
 func (w *Worker) acceptFirst(in *instance, m *Message, e Epoch) {
 	old := in.shard.dedupes[dedupeKey{m.Target, m.Dedupe}]
 	w.keepID(m, in.shard.overlayOf(e), old)
-	if old != nil && old.row.epoch == 0 && e < w.epoch {
-		w.keepID(m, in.shard.overlay(), nil)                     // behind the delete that the sweep has put there
+	if old != nil && e < w.epoch && (old.row.epoch == 0 || old.row.epoch > e) {
+		w.keepID(m, in.shard.overlay(), old)                     // behind the delete that the sweep has put there, or in place of what ran out
 		in.shard.dedupes[dedupeKey{m.Target, m.Dedupe}].late = e // its repeats from there are no rows
 	}
 	w.accept(in, m, e)

@@ -44,7 +44,7 @@ func (d *GroupDispatcher) onAnswer(g *Group, o *GroupOutcome, out []GroupEffect)
 		d.onSuccess(ok)
 		d.limit.sampleOf(d.now, min(g.sent+g.waited, d.now), len(g.Items))
 	}
-	if ok > 0 && !g.Items[0].Alone { // which tells of that item, and not of what one usually takes
+	if ok > 0 && !g.Items[0].Alone && (len(g.Items) > 1 || !g.whole) { // one that is tried again says nothing of what one usually takes
 		d.size.note(len(g.Items), d.now-g.sent-g.waited, g.N, d.stats.Groups)
 	}
 	for i := range o.Items {

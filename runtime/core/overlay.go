@@ -184,7 +184,7 @@ type dedupeRow struct {
 	hash   uint64
 	id     string
 	until  Millis
-	late   Epoch // the one before, if its snapshot holds the id too, with a message of its own
+	late   Epoch // the one before, if its snapshot holds the id too, with a message
 }
 
 func (d *dedupeRow) appendRow(b *rowBuffer) Row {

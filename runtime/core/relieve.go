@@ -113,10 +113,10 @@ func (w *Worker) relieveInstance(in *instance, before Epoch) {
 }
 
 // Starving reports whether an endpoint could take more than the worker has for it: one that was called in this epoch or the last
-// two has room and no Address that is ready, or no Address is ready at all.
+// two has room and no Address that is ready, or no Address is ready at all. A worker without shards does not starve.
 func (w *Worker) Starving() bool {
 	if w.ready == 0 {
-		return true
+		return len(w.owned) > 0
 	}
 	for i := range w.endpoints {
 		ep := &w.endpoints[i]

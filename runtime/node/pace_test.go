@@ -2,9 +2,8 @@ package node
 
 import (
 	"testing"
+	"testing/synctest"
 	"time"
-
-	"github.com/stateway/stateway/runtime/core"
 )
 
 // steps looks n times, each after so much came back, and returns the limit.
@@ -44,23 +43,37 @@ func TestPace(t *testing.T) {
 	}
 }
 
-// A worker starves that has had too little for long, and not one that has just got to the end of what it was given.
+// A worker starves that has had too little after each of its steps for long: not one that has just got to the end of what it was given, nor one that
+// waits for answers with all that its endpoints take.
 func TestDemandOfWorkers(t *testing.T) {
-	g := &generation{clock: newClock(0), workers: []*workerLoop{{}, {}}}
-	const long = 10 * core.Millis(paceEvery/time.Millisecond)
-	for _, c := range []struct {
-		fed  [2]core.Millis // so long ago
-		want bool
-	}{{[2]core.Millis{0, 0}, false}, {[2]core.Millis{0, long}, true}, {[2]core.Millis{long, 0}, true}, {[2]core.Millis{long, long}, true}} {
-		for i, w := range g.workers {
-			w.consumed.Store(3)
-			w.batches.Store(2)
-			w.fed.Store(int64(g.now() - c.fed[i]))
+	synctest.Test(t, func(t *testing.T) {
+		g := &generation{clock: newClock(0), workers: []*workerLoop{{}, {}}}
+		check := func(what string, want bool) {
+			t.Helper()
+			if got := g.demand().starving; got != want {
+				t.Errorf("%s: starving is %v, want %v", what, got, want)
+			}
 		}
-		if d := g.demand(); d != (demand{consumed: 6, batches: 4, starving: c.want}) {
-			t.Errorf("workers that had enough %v ms ago: %+v, want starving %v", c.fed, d, c.want)
+		tell := func(starving bool) { g.workers[1].tellHunger(g.now(), starving) }
+		time.Sleep(time.Second)
+		check("nothing was ever done", false)
+		tell(true)
+		time.Sleep(paceEvery / 2)
+		check("it has just begun", false)
+		tell(true)
+		time.Sleep(paceEvery)
+		check("for long, though it was seen lately", true)
+		tell(false)
+		check("it has enough", false)
+		time.Sleep(10 * paceEvery)
+		check("it has had enough since", false)
+		for range 10 {
+			tell(true)
+			time.Sleep(paceEvery / 2)
+			check("now and then", false)
+			tell(false)
 		}
-	}
+	})
 }
 
 // What gets nowhere takes up room. The limit grows before that holds the partition back, and leaves it the room that it needs.

@@ -34,9 +34,6 @@ func TestShortage(t *testing.T) {
 // A partition that is held back has all workers look, once in a while.
 func TestWorkersAreToldOfShortage(t *testing.T) {
 	g := &generation{clock: newClock(0), workers: []*workerLoop{{inbox: newInbox()}, {inbox: newInbox()}}}
-	for _, w := range g.workers {
-		w.fed.Store(int64(g.now()))
-	}
 	g.ingresses = &ingressDriver{gen: g}
 	sink := &partitionSink{gen: g, pace: newPace(1<<20, 1), room: make(chan struct{}, 1)}
 	sink.pace.used = sink.pace.limit

@@ -22,7 +22,7 @@ type workerLoop struct {
 
 	// What ingresses ask of any goroutine: see demand.
 	consumed, batches atomic.Uint64
-	fed               atomic.Int64 // when the worker last had as much as its endpoints could take, in the core's time
+	hungry            atomic.Int64 // since when the worker has starved after each of its steps, in the core's time; zero if it does not
 }
 
 func newWorkerLoop(g *generation, w *core.Worker, id core.WorkerID) *workerLoop {
@@ -184,8 +184,15 @@ func (l *workerLoop) tellDemand(now core.Millis) {
 	stats := l.core.Stats()
 	l.consumed.Store(stats.Consumed)
 	l.batches.Store(stats.Invocations)
-	if !l.core.Starving() {
-		l.fed.Store(int64(now))
+	l.tellHunger(now, l.core.Starving())
+}
+
+func (l *workerLoop) tellHunger(now core.Millis, starving bool) {
+	switch {
+	case !starving:
+		l.hungry.Store(0)
+	case l.hungry.Load() == 0:
+		l.hungry.Store(int64(max(now, 1)))
 	}
 }
 
@@ -197,7 +204,8 @@ func (g *generation) demand() demand {
 	for _, w := range g.workers {
 		d.consumed += w.consumed.Load()
 		d.batches += w.batches.Load()
-		d.starving = d.starving || w.fed.Load() < since
+		hungry := w.hungry.Load()
+		d.starving = d.starving || hungry != 0 && hungry < since
 	}
 	return d
 }
