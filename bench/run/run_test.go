@@ -112,7 +112,7 @@ func TestGeometric(t *testing.T) {
 	if want := math.Exp(0.15); math.Abs(v["c"]-want) > 1e-9 {
 		t.Errorf("the middle ratio is %v, want %v", v["c"], want)
 	}
-	if want := math.Sqrt(8./3*0.14/(4*3)); math.Abs(v["cError"]-want) > 1e-9 { // 0, 0, 0, 0.1, 0.2, 0.3, 0.3, 0.3 around 0.15
+	if want := math.Sqrt(8. / 3 * 0.14 / (4 * 3)); math.Abs(v["cError"]-want) > 1e-9 { // 0, 0, 0, 0.1, 0.2, 0.3, 0.3, 0.3 around 0.15
 		t.Errorf("its error is %v, want %v", v["cError"], want)
 	}
 }
