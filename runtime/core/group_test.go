@@ -488,6 +488,28 @@ func TestGroupTargetOfWhatTravelsAlone(t *testing.T) {
 	}
 }
 
+// Nor does how long one takes that the answer to its group lacks, and that is sent again by itself.
+func TestGroupTargetOfWhatIsMissing(t *testing.T) {
+	r := newGroupRig(t, GroupDispatcherConfig{Target: 100, StartAt: 1, Concurrency: 1})
+	again := 0
+	r.serve = func(g *Group) (GroupOutcome, Millis) {
+		if len(g.Items) == 1 && g.whole {
+			again++
+			return allWell(g), 2000
+		}
+		o := allWell(g)
+		if len(g.Items) > 1 && g.N%3 == 0 {
+			o.Items[0] = Outcome{}
+		}
+		return o, 12 * Millis(len(g.Items))
+	}
+	r.submitMany(1000)
+	r.run(300_000)
+	if r.allOK(); again < 10 || r.d.size.one > 20 {
+		t.Errorf("%d items were sent again, and one is taken to need %v ms, want 12", again, r.d.size.one)
+	}
+}
+
 // A group that is given up late says as much of its size as one that is answered late; its halves, in which a bad item is sought, do not.
 func TestGroupTargetOfWhatIsGivenUp(t *testing.T) {
 	r := newGroupRig(t, GroupDispatcherConfig{Target: 100, StartAt: 1, Concurrency: 1})
